@@ -1,0 +1,1 @@
+"""The Milky Way model: densities, kinematics, stars and extinction."""
