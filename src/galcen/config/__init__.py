@@ -1,0 +1,95 @@
+"""The configuration of a run: checked before the first job, defaults and schema generated.
+
+Nothing heavy is imported here: every cluster job parses the configuration again.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from galcen.config.base import Section
+from galcen.config.catalogue import Catalogue
+from galcen.config.galaxy import Extinction, Galaxy, Tables
+from galcen.config.inference import Draw, Posterior
+from galcen.config.sky import Footprint, Tiling
+from galcen.errors import ConfigError
+
+__all__ = ["Config", "load", "parse", "section_json"]
+
+
+class Config(Section):
+    """A whole run."""
+
+    run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the run; everything it makes lies under results/<run>/."""
+    seed: int = Field(1, ge=0, lt=2**63)
+    """Seed of everything random."""
+    tables: Tables = Tables()
+    """External model tables."""
+    galaxy: Galaxy = Galaxy()
+    """Galaxy model."""
+    extinction: Extinction = Extinction()
+    """Extinction."""
+    footprint: Footprint = Footprint()
+    """Sky area."""
+    tiling: Tiling = Tiling()
+    """Tiles."""
+    catalogue: Catalogue = Catalogue()
+    """Observed stars."""
+    posterior: Posterior = Posterior()
+    """Distance and class posterior."""
+    draw: Draw = Draw()
+    """Draw of the true values."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.draw.realisation >= self.posterior.n_sample:
+            raise ValueError(
+                f"draw.realisation = {self.draw.realisation} must be below "
+                f"posterior.n_sample = {self.posterior.n_sample}"
+            )
+        return self
+
+
+def parse(values: dict[str, Any], origin: str = "configuration") -> Config:
+    """Check a configuration.
+
+    Raises
+    ------
+    ConfigError
+        One line per fault: the key, what was found and what is expected.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}:\n" + "\n".join(map(_fault, error.errors()))) from None
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file (YAML)."""
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values")
+    return parse(values, str(path))
+
+
+def section_json(config: Config, *names: str) -> str:
+    """Some sections as canonical JSON, in the order of their names."""
+    values = config.model_dump(mode="json", include=set(names))
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _fault(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"  {key}: unknown key; docs/configuration.md lists the known ones"
+    message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], str | int | float | bool | None):
+        message += f" (found {error['input']!r})"
+    return f"  {key}: {message}" if key else f"  {message}"

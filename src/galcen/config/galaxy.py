@@ -1,0 +1,61 @@
+"""Section `galaxy`: which Milky Way the stars are drawn from."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from galcen.config.base import Section
+
+
+class Galaxy(Section):
+    """The Galaxy model of Koshimoto, Baba & Bennett (2021) with its nuclear components."""
+
+    bar: Literal["E", "E+E_X", "G", "G+G_X"] = "E+E_X"
+    """Functional form of the bar; it also decides the initial mass function."""
+    nuclear_disc: Literal["table", "portail", "exponential", "sormani2020", "off"] = "table"
+    """Density of the nuclear stellar disc: self-consistent moments of Sormani et al. (2022) or
+    an analytic form. Velocities always come from the table."""
+    nuclear_cluster: bool = True
+    """Include the nuclear star cluster (Chatzopoulos et al. 2015)."""
+    halo: bool = False
+    """Include a stellar halo (Robin et al. 2003) with the thick disc's isochrone."""
+    disc_scale_height: Literal["constant", "linear"] = "constant"
+    """Scale height of the discs with Galactocentric radius."""
+    disc_inner: Literal["flat", "hole", "exponential"] = "flat"
+    """Discs inside 5300 pc: constant surface density, a central hole, or a pure exponential."""
+    interpolate_gaps: bool = False
+    """Fill the jumps of the isochrones (tip of the giant branch) with interpolated stars, as the
+    reference program does; they do not exist."""
+    bar_covariance: bool = True
+    """Keep the covariance of the bar's velocities in the plane (vertex deviation)."""
+    nuclear_disc_correlation_sign: bool = True
+    """Change the sign of the nuclear disc's v_R-v_z correlation below the plane."""
+    nuclear_disc_window: bool = False
+    """Switch the nuclear disc off where |l| >= 5 or |b| >= 2 deg, as the reference program does."""
+    hw: Literal["HwA", "HwB"] = "HwA"
+    """Relation of the Hw band to J and H: 1.0-1.6 um (HwA, current) or 1.1-1.7 um (HwB, old)."""
+    sun_distance: float = Field(8160.0, gt=0)
+    """Distance of Sgr A* [pc]."""
+    sun_height: float = 25.0
+    """Height of the Sun above the plane [pc]."""
+    sun_velocity: tuple[float, float, float] = (10.0, 243.0, 7.0)
+    """Velocity of the Sun (U towards the centre, V with rotation, W north), including the
+    local standard of rest [km/s]."""
+
+
+class Extinction(Section):
+    """The reddening law and the map's resolution."""
+
+    law: Literal["WC19", "N09", "AG17"] = "WC19"
+    """Wang & Chen (2019) everywhere, or Nishiyama et al. (2009) or Alonso-Garcia et al. (2017) by
+    quadrant (these jump at l = 0 and b = 0)."""
+    sub_cells: bool = False
+    """Use the map's 0.005 deg sub-cells where it has them, instead of the mean of the cell."""
+
+
+class Tables(Section):
+    """Where the external model tables are."""
+
+    path: str | None = None
+    """Folder of a site-wide copy of the genulens input files; by default those of the installed
+    genulens package."""

@@ -1,0 +1,38 @@
+"""Sections `footprint` and `tiling`: which sky, and in which pieces."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from galcen.config.base import Section
+
+
+class Footprint(Section):
+    """A rectangle in Galactic coordinates; cells whose centre lies inside belong to it."""
+
+    l_min: float = Field(-0.2, ge=-9.5)
+    """Western edge: Galactic longitude [deg], negative below 0."""
+    l_max: float = Field(0.2, le=9.5)
+    """Eastern edge: Galactic longitude [deg]."""
+    b_min: float = Field(-0.2, ge=-10.0)
+    """Southern edge: Galactic latitude [deg]."""
+    b_max: float = Field(0.2, le=4.5)
+    """Northern edge: Galactic latitude [deg]."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for axis in "lb":
+            low, high = getattr(self, f"{axis}_min"), getattr(self, f"{axis}_max")
+            if not low < high:
+                raise ValueError(
+                    f"{axis}_min = {low} must be below {axis}_max = {high} (longitudes west of the "
+                    "centre are negative)"
+                )
+        return self
+
+
+class Tiling(Section):
+    """How the sky is cut into jobs; results do not depend on it."""
+
+    cells_per_side: int = Field(8, ge=1, le=80)
+    """Side of a tile in cells of 0.025 deg."""
