@@ -94,14 +94,15 @@ POSTERIOR = Table(
         Column("flags", "i4", "", "meta.code.qual", "bit field, see docs/file_format.md"),
     ),
 )
-"""Posterior of each star of one tile; its draws stand beside it as `sample_comp`, `sample_dist`."""
+"""Posterior of each star of one tile, with its draws of class and distance beside it."""
 
 TRUTH = Table(
     "truth",
     (
         *_POSITION,
         Column("gaia_source_id", "i8", "", "meta.id.cross", "Gaia DR3 identifier; -1 without one"),
-        Column("tile", "i4", "", "meta.id.part", "tile of the run that the star was made in"),
+        Column("healpix", "i8", "", "pos.healpix", "nested HEALPix index of (ra, dec), see healpix_nside"),
+        Column("cell", "i4", "", "meta.id.part", "cell of the extinction map: 580 i_lon + i_lat"),
         Column("comp", "i1", "", "meta.code.class", "drawn component"),
         *_CLASS,
         Column("dist", "f8", "pc", "pos.distance", "drawn (true) distance"),

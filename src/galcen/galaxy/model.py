@@ -1,0 +1,66 @@
+"""The Galaxy model put together."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from galcen.galaxy.density import Density
+from galcen.galaxy.extinction import law as reddening_law
+from galcen.galaxy.extinction.map import cell_centre_deg, cell_of, colour_excess
+from galcen.galaxy.extinction.profile import profile
+from galcen.galaxy.frame import Frame, position
+from galcen.galaxy.isochrones import Intervals
+from galcen.galaxy.kinematics import Kinematics
+from galcen.galaxy.normalisation import Normalisation
+from galcen.galaxy.tables import ReddeningMap
+
+
+class Galaxy(eqx.Module):
+    """Densities, velocities, stars and extinction, with the choices a run has made."""
+
+    frame: Frame
+    density: Density
+    normalisation: Normalisation
+    kinematics: Kinematics
+    intervals: Intervals
+    reddening: ReddeningMap
+    law: str = eqx.field(static=True, default="WC19")
+    sub_cells: bool = eqx.field(static=True, default=False)
+    hw: str = eqx.field(static=True, default="HwA")
+
+
+class Sightlines(eqx.Module):
+    """What the model needs to know of a direction, gathered once."""
+
+    lon: Float[Array, " n_star"]  # [rad]
+    lat: Float[Array, " n_star"]  # [rad]
+    cell_lon_deg: Float[Array, " n_star"]  # centre of the cell of the map
+    cell_lat_deg: Float[Array, " n_star"]
+    reddening: Float[Array, "3 n_star"]  # A(J, H, Ks) at the distance of the red clump [mag]
+
+
+def sightlines(
+    galaxy: Galaxy, lon_deg: Float[np.ndarray, " n_star"], lat_deg: Float[np.ndarray, " n_star"]
+) -> Sightlines:
+    """Directions of stars; the reddening is NaN off the map."""
+    excess = colour_excess(galaxy.reddening, lon_deg, lat_deg, sub_cells=galaxy.sub_cells)
+    cell_lon, cell_lat = cell_centre_deg(*cell_of(lon_deg, lat_deg, galaxy.reddening), galaxy.reddening)
+    ratio = reddening_law.law(galaxy.law, cell_lon, cell_lat)
+    return Sightlines(
+        np.radians(lon_deg), np.radians(lat_deg), cell_lon, cell_lat, np.asarray(ratio) * np.asarray(excess)
+    )
+
+
+def number_density(
+    galaxy: Galaxy, line: Sightlines, dist: Float[Array, "n_star n_dist"]
+) -> Float[Array, "12 n_star n_dist"]:
+    """Living stars of each component per pc^3 along lines of sight."""
+    x, y, z = position(galaxy.frame, line.lon[:, None], line.lat[:, None], dist)
+    return galaxy.normalisation.n_living[:, None, None] * galaxy.density(x, y, z)
+
+
+def extinction(line: Sightlines, dist: Float[Array, "n_star n_dist"]) -> Float[Array, "3 n_star n_dist"]:
+    """A(J, H, Ks) [mag] along lines of sight."""
+    shape = profile(line.cell_lon_deg[:, None], line.cell_lat_deg[:, None], dist)
+    return line.reddening[:, :, None] * jnp.asarray(shape)
