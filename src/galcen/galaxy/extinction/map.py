@@ -1,0 +1,58 @@
+"""Cells of the reddening map and the colour excess of a direction."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from galcen.galaxy.tables import CELL_DEG, ReddeningMap
+
+EDGE_TOLERANCE_DEG = 1e-10
+"""A star this close below the edge of a cell belongs to the cell above it."""
+
+Degrees = Float[np.ndarray, " n_star"]
+Index = Int[np.ndarray, " n_star"]
+
+
+def cell_of(lon_deg: Degrees, lat_deg: Degrees, reddening: ReddeningMap) -> tuple[Index, Index]:
+    """Indices of the cell that holds each direction; -1, -1 off the map."""
+    lon_deg = (np.asarray(lon_deg, dtype=float) + 180.0) % 360.0 - 180.0
+    indices = []
+    inside = np.ones(np.shape(lon_deg), dtype=bool)
+    firsts = (reddening.lon_first_deg, reddening.lat_first_deg)
+    for angle, first, n in zip((lon_deg, np.asarray(lat_deg, dtype=float)), firsts, reddening.mean.shape, strict=True):
+        scaled = (angle - (first - CELL_DEG / 2) + EDGE_TOLERANCE_DEG) / CELL_DEG
+        with np.errstate(invalid="ignore"):
+            index = np.where(np.isfinite(scaled), np.floor(scaled), -1).astype(int)
+        inside &= (index >= 0) & (index < n)
+        indices.append(index)
+    i_lon, i_lat = (np.where(inside, index, -1) for index in indices)
+    return i_lon, i_lat
+
+
+def cell_centre_deg(i_lon: Index, i_lat: Index, reddening: ReddeningMap) -> tuple[Degrees, Degrees]:
+    """Galactic coordinates [deg] of the centres of cells; NaN for index -1."""
+    # Rounded to the map's own digits, so that the centre is the same number everywhere.
+    lon = np.round(reddening.lon_first_deg + CELL_DEG * np.asarray(i_lon), 4)
+    lat = np.round(reddening.lat_first_deg + CELL_DEG * np.asarray(i_lat), 4)
+    off = (np.asarray(i_lon) < 0) | (np.asarray(i_lat) < 0)
+    return np.where(off, np.nan, lon), np.where(off, np.nan, lat)
+
+
+def colour_excess(
+    reddening: ReddeningMap, lon_deg: Degrees, lat_deg: Degrees, sub_cells: bool = False
+) -> Degrees:
+    """E(J-Ks) [mag] at the bulge: the mean of the cell, or its 0.005 deg sub-cell where there is one."""
+    i_lon, i_lat = cell_of(lon_deg, lat_deg, reddening)
+    off = i_lon < 0
+    mean = np.where(off, np.nan, reddening.mean[i_lon, i_lat])
+    if not sub_cells:
+        return mean
+    row = reddening.sub_index[i_lon, i_lat]
+    centre = cell_centre_deg(i_lon, i_lat, reddening)
+    wrapped = (np.asarray(lon_deg) + 180.0) % 360.0 - 180.0
+    with np.errstate(invalid="ignore"):
+        within = [
+            np.clip(np.nan_to_num((angle - c) / CELL_DEG + 0.5 + EDGE_TOLERANCE_DEG) * 5, 0, 4).astype(int)
+            for angle, c in zip((wrapped, np.asarray(lat_deg)), centre, strict=True)
+        ]
+    fine = reddening.sub_cells[row, within[0], within[1]]
+    return np.where((row < 0) | off, mean, fine)
