@@ -1,0 +1,82 @@
+"""From velocities to proper motions and radial velocities, and between Galactic and ICRS axes."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from galcen.constants import MAS_YR_PER_KM_S_PC
+from galcen.galaxy.frame import Frame
+
+# r_galactic = T r_icrs (ESA 1997, The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11).
+ICRS_TO_GALACTIC = np.array([
+    [-0.0548755604, -0.8734370902, -0.4838350155],
+    [+0.4941094279, -0.4448296300, +0.7469822445],
+    [-0.8676661490, -0.1980763734, +0.4559837762],
+])
+
+Angle = Float[Array, " n"]
+
+
+def observables(
+    frame: Frame, lon: Angle, lat: Angle, dist: Float[Array, " n"], velocity: Float[Array, "3 n"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]:
+    """Proper motions mu_l (times cos b) and mu_b [mas/yr] and radial velocity [km/s].
+
+    Parameters
+    ----------
+    frame
+        Motion of the Sun.
+    lon, lat
+        Galactic coordinates [rad].
+    dist
+        Distance [pc].
+    velocity
+        Galactocentric velocity in the left-handed model frame [km/s].
+
+    Notes
+    -----
+    The tilt of 0.18 deg between the model frame and the IAU frame is left out; it is below
+    0.02 mas/yr at the centre.
+    """
+    u, v, w = frame.sun_velocity
+    # The model's X points away from the centre, U towards it.
+    d_x, d_y, d_z = velocity[0] + u, velocity[1] - v, velocity[2] - w
+    sin_l, cos_l, sin_b, cos_b = jnp.sin(lon), jnp.cos(lon), jnp.sin(lat), jnp.cos(lat)
+    k = MAS_YR_PER_KM_S_PC / dist
+    pml = k * (d_x * sin_l + d_y * cos_l)
+    pmb = k * (d_x * cos_l * sin_b - d_y * sin_l * sin_b + d_z * cos_b)
+    v_los = -d_x * cos_l * cos_b + d_y * sin_l * cos_b + d_z * sin_b
+    return pml, pmb, v_los
+
+
+def galactic_to_icrs(lon: Angle, lat: Angle) -> tuple[Angle, Angle]:
+    """Right ascension and declination [rad] of Galactic coordinates [rad]."""
+    return _rotate(ICRS_TO_GALACTIC.T, lon, lat)
+
+
+def icrs_to_galactic(ra: Angle, dec: Angle) -> tuple[Angle, Angle]:
+    """Galactic longitude (-pi to pi) and latitude [rad] of ICRS coordinates [rad]."""
+    return _rotate(ICRS_TO_GALACTIC, ra, dec)
+
+
+def icrs_proper_motion(
+    lon: Angle, lat: Angle, pml: Float[Array, " n"], pmb: Float[Array, " n"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Proper motion in right ascension (times cos dec) and declination, in the unit of `pml`, `pmb`."""
+    ra, dec = galactic_to_icrs(lon, lat)
+    east, north = _tangents(lon, lat)
+    motion = ICRS_TO_GALACTIC.T @ (east * pml + north * pmb)
+    east, north = _tangents(ra, dec)
+    return jnp.sum(motion * east, axis=0), jnp.sum(motion * north, axis=0)
+
+
+def _rotate(matrix: Float[np.ndarray, "3 3"], lon: Angle, lat: Angle) -> tuple[Angle, Angle]:
+    x, y, z = matrix @ jnp.stack([jnp.cos(lat) * jnp.cos(lon), jnp.cos(lat) * jnp.sin(lon), jnp.sin(lat)])
+    return jnp.arctan2(y, x), jnp.arctan2(z, jnp.hypot(x, y))
+
+
+def _tangents(lon: Angle, lat: Angle) -> tuple[Float[Array, "3 n"], Float[Array, "3 n"]]:
+    """Unit vectors towards increasing longitude and latitude."""
+    east = jnp.stack([-jnp.sin(lon), jnp.cos(lon), 0 * lon])
+    north = jnp.stack([-jnp.sin(lat) * jnp.cos(lon), -jnp.sin(lat) * jnp.sin(lon), jnp.cos(lat)])
+    return east, north
