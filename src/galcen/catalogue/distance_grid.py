@@ -4,8 +4,11 @@ The grid must resolve the nuclear disc (26 pc high) and the nuclear cluster (5.9
 where the line of sight comes near them, and nothing else so finely.
 """
 
+from typing import NamedTuple
+
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from galcen.galaxy.frame import Frame
 
@@ -13,6 +16,10 @@ DIST_MIN = 10.0
 N_LOG = 600
 NEAR_CENTRE = 600.0  # half-width of the 5 pc steps about the tangent distance [pc]
 NEAR_STEP = 5.0
+# The likelihood is evaluated in steps of COARSE_STEP, N_COARSE to each side [pc]: a third of its
+# width for an extinction of 3 mag in Ks and errors of 0.1 mag.
+COARSE_STEP = 20.0
+N_COARSE = 31
 CLUSTER = 60.0  # half-width of the finest steps [pc]
 
 # Direction of Sgr A* (l, b) = (-0.056, -0.046) deg [rad].
@@ -41,19 +48,62 @@ def grid_class(impact: Float[np.ndarray, " n_star"]) -> Int[np.ndarray, " n_star
     return np.searchsorted(limits, impact, side="right")
 
 
+class Grid(NamedTuple):
+    """Distances [pc] of some stars of one class.
+
+    The prior needs them all. The likelihood changes on the scale of the photometric errors
+    only: it is evaluated at `coarse` and interpolated (see `interpolate`).
+    """
+
+    dist: Float[np.ndarray, "n_star n_dist"]  # increasing
+    order: Int[np.ndarray, "n_star n_dist"]  # sorts the distances as they were made
+    coarse: Float[np.ndarray, "n_star n_coarse"]  # logarithmic nodes, then those about the tangent
+    tangent: Float[np.ndarray, " n_star"]
+
+
 def distance_grid(
     frame: Frame,
     lon: Float[np.ndarray, " n_star"],
     lat: Float[np.ndarray, " n_star"],
     class_index: int,
     dist_max: float,
-) -> Float[np.ndarray, "n_star n_dist"]:
-    """Increasing distances [pc] for stars of one grid class; angles in rad."""
+) -> Grid:
+    """Distances for stars of one grid class; angles in rad."""
     tangent = frame.sun_distance * np.cos(lat) * np.cos(lon)
     offsets = [np.arange(-NEAR_CENTRE, NEAR_CENTRE + NEAR_STEP / 2, NEAR_STEP)]
     if class_index < len(CLUSTER_STEPS):
         step = CLUSTER_STEPS[class_index][1]
         offsets.append(np.linspace(-CLUSTER, CLUSTER, round(2 * CLUSTER / step) + 1))
-    near = tangent[:, None] + np.concatenate(offsets)
+    near = np.clip(tangent[:, None] + np.concatenate(offsets), DIST_MIN, dist_max)
     far = np.broadcast_to(np.geomspace(DIST_MIN, dist_max, N_LOG), (len(lon), N_LOG))
-    return np.sort(np.clip(np.concatenate([far, near], axis=1), DIST_MIN, dist_max), axis=1)
+    dist = np.concatenate([far, near], axis=1)
+    order = np.argsort(dist, axis=1, kind="stable")
+    coarse = np.concatenate([far, tangent[:, None] + COARSE_STEP * np.arange(-N_COARSE, N_COARSE + 1)], axis=1)
+    return Grid(np.take_along_axis(dist, order, axis=1), order, coarse, tangent)
+
+
+def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[Array, "n n_star n_dist"]:
+    """Logarithms at the coarse nodes brought to all distances.
+
+    Cubic (four-point Lagrange) near the centre; linear where a node of the four is -inf.
+    """
+    k, t, is_near = near_place(grid)
+    at = [jnp.take_along_axis(values, (N_LOG + k - 1 + m)[None], axis=-1) for m in range(4)]
+    weights = (
+        -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6,
+    )
+    known = jnp.isfinite(at[0]) & jnp.isfinite(at[1]) & jnp.isfinite(at[2]) & jnp.isfinite(at[3])
+    cubic = sum(w * jnp.where(known, v, 0.0) for w, v in zip(weights, at, strict=True))
+    pair = jnp.isfinite(at[1]) & jnp.isfinite(at[2])
+    linear = jnp.where(pair, jnp.where(pair, at[1], 0.0) * (1 - t) + jnp.where(pair, at[2], 0.0) * t, -jnp.inf)
+    far = jnp.take_along_axis(values, jnp.minimum(grid.order, N_LOG - 1)[None], axis=-1)
+    return jnp.where(is_near, jnp.where(known, cubic, linear), far)
+
+
+def near_place(grid: Grid) -> tuple[Int[Array, "n_star n_dist"], Float[Array, "n_star n_dist"], Array]:
+    """Coarse step that holds each distance, the place in it, and whether it lies near the centre."""
+    offset = grid.dist - grid.tangent[:, None]
+    place = offset / COARSE_STEP + N_COARSE
+    k = jnp.clip(jnp.floor(place).astype(int), 1, 2 * N_COARSE - 2)
+    return k, place - k, (jnp.abs(offset) <= NEAR_CENTRE) | (grid.order >= N_LOG)
