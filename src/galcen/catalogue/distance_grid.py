@@ -20,6 +20,7 @@ NEAR_STEP = 5.0
 # width for an extinction of 3 mag in Ks and errors of 0.1 mag.
 COARSE_STEP = 20.0
 N_COARSE = 31
+SMOOTH = 8.0
 CLUSTER = 60.0  # half-width of the finest steps [pc]
 
 # Direction of Sgr A* (l, b) = (-0.056, -0.046) deg [rad].
@@ -85,7 +86,8 @@ def distance_grid(
 def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[Array, "n n_star n_dist"]:
     """Logarithms at the coarse nodes brought to all distances.
 
-    Cubic (four-point Lagrange) near the centre; linear where a node of the four is -inf.
+    Cubic (four-point Lagrange) near the centre; linear where the four nodes differ by more than
+    `SMOOTH`.
     """
     k, t, is_near = near_place(grid)
     at = [jnp.take_along_axis(values, (N_LOG + k - 1 + m)[None], axis=-1) for m in range(4)]
@@ -93,7 +95,10 @@ def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[
         -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2,
         -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6,
     )
-    known = jnp.isfinite(at[0]) & jnp.isfinite(at[1]) & jnp.isfinite(at[2]) & jnp.isfinite(at[3])
+    top = jnp.maximum(jnp.maximum(at[0], at[1]), jnp.maximum(at[2], at[3]))
+    low = jnp.minimum(jnp.minimum(at[0], at[1]), jnp.minimum(at[2], at[3]))
+    # Next to where the likelihood ends, or is not evaluated in full, a cubic would overshoot.
+    known = jnp.isfinite(low) & (top - low < SMOOTH)
     cubic = sum(w * jnp.where(known, v, 0.0) for w, v in zip(weights, at, strict=True))
     pair = jnp.isfinite(at[1]) & jnp.isfinite(at[2])
     linear = jnp.where(pair, jnp.where(pair, at[1], 0.0) * (1 - t) + jnp.where(pair, at[2], 0.0) * t, -jnp.inf)
