@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from galcen.catalogue.distance_grid import SGR_A, distance_grid, grid_class, impact_parameter
+from galcen.catalogue.distance_grid import CLUSTER_STEPS, SGR_A, distance_grid, grid_class, impact_parameter
 from galcen.catalogue.sampling import cumulate, invert
 from galcen.galaxy.components import N_COMPONENT
 from galcen.galaxy.isochrones import Intervals
@@ -157,8 +157,8 @@ def cell_stars(
           (cell_line.cell_lon_deg, cell_line.cell_lat_deg, cell_line.reddening)),
     )
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat)).min())
-    dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, dist_max)
-    coarse = distance_grid(galaxy.frame, cell_line.lon, cell_line.lat, 99, dist_max)
+    dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, dist_max).dist
+    coarse = distance_grid(galaxy.frame, cell_line.lon, cell_line.lat, len(CLUSTER_STEPS), dist_max).dist
     shift = np.asarray(extinction(cell_line, coarse))[:, 0] + np.asarray(distance_modulus(coarse))[0]
     fraction = _selected(intervals, shift, window, galaxy.hw)
     rate, cumulative = map(np.asarray, _rates(galaxy, line, dist, coarse[0], fraction))
@@ -171,8 +171,9 @@ def cell_stars(
     )
     comp, part = (np.repeat(index.ravel(), number.ravel()) for index in np.indices(number.shape))
     source_id = (np.int64(cell) << NUMBER_BITS) + np.arange(len(comp))
+    longest = int(np.diff(intervals.start).max())
     stars = _batched(
-        lambda *args: _draw_stars(intervals, root, line, dist, rate, cumulative, window, galaxy.hw, *args),
+        lambda *args: _draw_stars(intervals, root, line, dist, rate, cumulative, window, galaxy.hw, longest, *args),
         source_id, comp, part,
     )
     place_lon, place_lat, star_dist, mass, mag = stars
@@ -205,9 +206,9 @@ def _batched(kernel, *columns: np.ndarray) -> list[np.ndarray]:  # noqa: ANN001 
 @eqx.filter_jit
 def _draw_stars(
     intervals: Intervals, root: Key[Array, ""], line: Sightlines, dist: Array, rate: Array, cumulative: Array,
-    window: Window, relation: str, source_id: Int[Array, " n"], comp: Int[Array, " n"], part: Int[Array, " n"],
+    window: Window, relation: str, longest: int,
+    source_id: Int[Array, " n"], comp: Int[Array, " n"], part: Int[Array, " n"],
 ) -> tuple[Array, ...]:
-    longest = int(np.max(np.diff(intervals.start)))
     first = jnp.asarray(intervals.start)
     low_mag, high_mag = jnp.asarray(intervals.mag_low), jnp.asarray(intervals.mag_high)
 

@@ -100,4 +100,4 @@ def run(model: Path, output: Path, tile_name: str, options: dict[str, Any]) -> N
         "true_rv": motion.radial_velocity,
     }
     write_table(output, OBSERVED, columns, provenance("simulate", options, input_hashes(model)))
-    log.info("tile %s: %d stars drawn in %d cells", tile_name, n_star, len(list(cells(tile))))
+    log.info("tile %s: %d stars drawn in %d cells", tile_name, n_star, tile.n_cell)

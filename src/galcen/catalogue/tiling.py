@@ -1,0 +1,104 @@
+"""Cells of the extinction map, cut into tiles: the units of physics and of work.
+
+Pure Python: the workflow reads it each time it is parsed.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from galcen.errors import ConfigError
+
+CELL_DEG = 0.025
+N_LON, N_LAT = 760, 580
+LON_EDGE, LAT_EDGE = -9.5, -10.0  # outer edge of the first cell [deg]
+TOLERANCE = 1e-10
+
+
+class Tile(NamedTuple):
+    """A rectangle of cells, by the map indices of its first cell."""
+
+    i_lon: int
+    i_lat: int
+    n_lon: int
+    n_lat: int
+
+    @property
+    def name(self) -> str:
+        """Name of the tile in files and logs: the indices of its first cell."""
+        return f"t{self.i_lon:03d}_{self.i_lat:03d}"
+
+    @property
+    def n_cell(self) -> int:
+        """Number of cells."""
+        return self.n_lon * self.n_lat
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """l_min, l_max, b_min, b_max [deg]."""
+        return (
+            round(LON_EDGE + CELL_DEG * self.i_lon, 6),
+            round(LON_EDGE + CELL_DEG * (self.i_lon + self.n_lon), 6),
+            round(LAT_EDGE + CELL_DEG * self.i_lat, 6),
+            round(LAT_EDGE + CELL_DEG * (self.i_lat + self.n_lat), 6),
+        )
+
+
+class Cell(NamedTuple):
+    """One cell: its map indices and its centre [deg]."""
+
+    i_lon: int
+    i_lat: int
+    lon_deg: float
+    lat_deg: float
+
+
+def _range(low: float, high: float, edge: float, limit: int) -> range:
+    """Cells whose centre lies between two angles."""
+    first = max(0, -int(-((low - edge) / CELL_DEG - 0.5 - TOLERANCE) // 1))
+    last = min(limit - 1, int(((high - edge) / CELL_DEG - 0.5 + TOLERANCE) // 1))
+    return range(first, last + 1)
+
+
+def tiles_of(footprint: dict[str, Any], tiling: dict[str, Any]) -> tuple[Tile, ...]:
+    """Tiles of a footprint, from its south-western corner; the last ones may be smaller.
+
+    Raises
+    ------
+    ConfigError
+        No cell has its centre inside the footprint.
+    """
+    lon = _range(footprint["l_min"], footprint["l_max"], LON_EDGE, N_LON)
+    lat = _range(footprint["b_min"], footprint["b_max"], LAT_EDGE, N_LAT)
+    if not lon or not lat:
+        raise ConfigError(
+            f"footprint: no cell of {CELL_DEG} deg has its centre inside {footprint}; make it larger"
+        )
+    side = tiling["cells_per_side"]
+    return tuple(
+        Tile(i, j, min(side, lon.stop - i), min(side, lat.stop - j))
+        for i in range(lon.start, lon.stop, side)
+        for j in range(lat.start, lat.stop, side)
+    )
+
+
+def tile_named(name: str, footprint: dict[str, Any], tiling: dict[str, Any]) -> Tile:
+    """One tile of a footprint.
+
+    Raises
+    ------
+    ConfigError
+        The footprint has no tile of that name.
+    """
+    tiles = {tile.name: tile for tile in tiles_of(footprint, tiling)}
+    if name not in tiles:
+        raise ConfigError(f"no tile {name}; `galcen tiles` lists the {len(tiles)} of this footprint")
+    return tiles[name]
+
+
+def cells(tile: Tile) -> Iterator[Cell]:
+    """Cells of a tile."""
+    for i in range(tile.i_lon, tile.i_lon + tile.n_lon):
+        for j in range(tile.i_lat, tile.i_lat + tile.n_lat):
+            lon = round(LON_EDGE + CELL_DEG * (i + 0.5), 4)
+            lat = round(LAT_EDGE + CELL_DEG * (j + 0.5), 4)
+            yield Cell(i, j, lon, lat)

@@ -1,0 +1,41 @@
+"""The command `galcen`. Commands import their stage when called, so that --help is fast."""
+
+import logging
+import os
+import sys
+
+import typer
+
+from galcen.cli import catalogue, inspect, products
+from galcen.errors import GalcenError
+
+app = typer.Typer(
+    help=__import__("galcen").__doc__, no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False, rich_markup_mode=None,
+)
+for group in (inspect, catalogue, products):
+    for command in group.COMMANDS:
+        app.command(command.__name__.replace("_", "-"))(command)
+
+
+def main() -> None:
+    """Run a command; the users' errors are printed without a traceback."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # Warnings of compiled libraries about the machine do not belong in the users' logs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("jax").setLevel(logging.WARNING)
+    # One thread: jobs share the machine through the workflow, and the same code runs whatever
+    # the number of cores.
+    os.environ["XLA_FLAGS"] = " ".join(
+        [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
+    ).strip()
+    os.environ["JAX_ENABLE_X64"] = "1"
+    try:
+        app(standalone_mode=True)
+    except GalcenError as error:
+        if os.environ.get("GALCEN_DEBUG"):
+            raise
+        typer.echo(f"galcen: error: {error}", err=True)
+        sys.exit(1)
