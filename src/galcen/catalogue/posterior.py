@@ -146,15 +146,16 @@ class Evaluator:
     ) -> tuple[np.ndarray, ...]:
         """Of the groups that may matter, the blocks that may; the bound sharpens on the way."""
         star, node, group = rows
-        upper, lower = (np.empty((len(star), BLOCKS_PER_GROUP)) for _ in range(2))
+        upper = np.empty((len(star), BLOCKS_PER_GROUP), dtype=np.float32)
+        lower = np.empty(len(star))
         for start, part in _slabs(star, node, group):
             result = _bound_blocks(*part, target, data.inverse_error, ln_largest, self._isochrone, self._block_bounds)
             n = min(SLAB, len(star) - start)
             upper[start : start + n], lower[start : start + n] = (np.asarray(x)[:n] for x in result)
         bound = bound.copy()
-        np.maximum.at(bound, star, lower.max(axis=1))
-        least = np.bincount(star, np.exp(lower - bound[star][:, None]).sum(axis=1), minlength=BATCH)
-        row, block = np.nonzero(upper >= (bound - DEEPEST)[star][:, None])
+        np.maximum.at(bound, star, lower)
+        least = np.bincount(star, np.exp(lower - bound[star]), minlength=BATCH)
+        row, block = np.nonzero(upper >= (bound - DEEPEST).astype(np.float32)[star][:, None])
         keep = _matter(star[row], upper[row, block], bound, least)
         row, block = row[keep], block[keep]
         return star[row], node[row], group[row] * BLOCKS_PER_GROUP + block
@@ -281,18 +282,27 @@ def _test_groups(
 def _bound_blocks(
     star: Int[Array, " n"], node: Int[Array, " n"], group: Int[Array, " n"],
     target: Array, inverse_error: Array, ln_largest: Array, isochrone: Array, bounds: Bounds,
-) -> tuple[Float[Array, "n 8"], Float[Array, "n 8"]]:
-    """Upper and lower bound of ln of each block's contribution."""
-    near = far = 0.0
-    for b in range(3):
-        x = target[b][star, node][:, None]
-        inverse = inverse_error[b][star][:, None]
-        below = (jnp.asarray(bounds.low[b])[group] - x) * inverse
-        above = (x - jnp.asarray(bounds.high[b])[group]) * inverse
-        near = near + jnp.maximum(jnp.maximum(below, above), 0.0) ** 2
-        far = far + jnp.maximum(-below, -above) ** 2
-    total = ln_largest[isochrone[group], star, node][:, None] + jnp.asarray(bounds.ln_weight)[group]
-    return total - 0.5 * near, total - 0.5 * far
+) -> tuple[Float[Array, "n 8"], Float[Array, " n"]]:
+    """Upper bound of ln of each block's contribution, and the largest lower bound of each group."""
+    # Single precision is enough to choose, as in `_test_groups`.
+    single = jnp.float32
+    low, high, ln_weight = (jnp.asarray(x, dtype=single) for x in bounds)
+
+    def some(part: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        s, i, k = part
+        near = far = single(0.0)
+        for b in range(3):
+            x = target[b, s, i].astype(single)[:, None]
+            inverse = inverse_error[b, s].astype(single)[:, None]
+            below, above = (low[b][k] - x) * inverse, (x - high[b][k]) * inverse
+            near = near + jnp.maximum(jnp.maximum(below, above), 0.0) ** 2
+            far = far + jnp.maximum(-below, -above) ** 2
+        total = ln_largest[isochrone[k], s, i].astype(single)[:, None] + ln_weight[k]
+        return total - 0.5 * near + 0.1, jnp.max(total - 0.5 * far, axis=1).astype(jnp.float64) - 0.1
+
+    parts = jax.tree.map(lambda x: x.reshape(-1, PART), (star, node, group))
+    upper, lower = jax.lax.map(some, parts)
+    return upper.reshape(-1, BLOCKS_PER_GROUP), lower.ravel()
 
 
 @eqx.filter_jit
