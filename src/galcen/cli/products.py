@@ -23,11 +23,11 @@ def truth(folder: Path, output: Path, options: str = "{}") -> None:
     stage.run(folder, output, json.loads(options))
 
 
-def report(run_folder: Path, output: Path, options: str = "{}") -> None:
+def report_page(model: Path, truth: Path, output: Path, options: str = "{}") -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
-    from galcen.stages import report as stage  # deferred: keeps --help fast
+    from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
-    stage.run(run_folder, output, json.loads(options))
+    stage.run(model, truth, output, json.loads(options))
 
 
-COMMANDS = (galaxy_model, truth, report)
+COMMANDS = (galaxy_model, truth, report_page)

@@ -79,10 +79,10 @@ def load(path: Path) -> Config:
     return parse(values, str(path))
 
 
-def section_json(config: Config, *names: str) -> str:
-    """Some sections as canonical JSON, in the order of their names."""
-    values = config.model_dump(mode="json", include=set(names))
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+def section_json(config: Config, *names: str, **extra: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Some sections, or all, as canonical JSON; `extra` stands beside them."""
+    values = config.model_dump(mode="json", include=set(names) if names else None)
+    return json.dumps({**values, **extra}, sort_keys=True, separators=(",", ":"))
 
 
 def _fault(error: Any) -> str:

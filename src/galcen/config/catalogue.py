@@ -15,13 +15,12 @@ class ModelSurvey(Section):
     error_floor: float = Field(0.02, gt=0)
     """Photometric error of bright stars [mag]."""
     error_at_limit: float = Field(0.1, gt=0)
-    """Photometric error at `limit_mag`; the part beyond the floor grows as the square root of
-    the star's faintness in flux [mag]."""
+    """Photometric error at `limit_mag`; the part beyond the floor is the background's and grows
+    as the flux falls [mag]."""
     limit_mag: dict[Literal["J", "H", "Ks"], float] = {"J": 19.5, "H": 18.0, "Ks": 17.0}
     """Faintest magnitude measured in each band [mag]; fainter stars have no value there."""
     parallax: bool = True
-    """Give the stars that a Gaia-like survey sees (apparent V-I optical proxy is not modelled:
-    J brighter than `parallax_limit_j`) a parallax with error."""
+    """Give the stars brighter than `parallax_limit_j` a parallax with error, as a Gaia match would."""
     parallax_limit_j: float = 13.5
     """Faintest J magnitude with a parallax [mag]."""
     parallax_error: float = Field(0.1, gt=0)
@@ -41,6 +40,9 @@ class SurveyTable(Section):
     """Column map: galcen's name -> the table's name. `ra` and `dec` are required (ICRS); known are
     source_id, ra, dec, mj, mh, mks, mj_error, mh_error, mks_error, parallax, parallax_error, ruwe,
     pmra, pmdec, pmra_error, pmdec_error."""
+    drop_without_error: bool = False
+    """Treat a magnitude without error as missing. True for 2MASS, where it marks an upper limit of
+    the flux; otherwise such a magnitude is used with `posterior.missing_error`."""
     units: dict[str, str] = {}
     """Unit of a column where the table does not say: galcen's name -> unit as astropy writes it."""
     epoch: float = Field(2000.0, gt=1800, lt=2200)

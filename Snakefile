@@ -1,0 +1,27 @@
+"""galcen: from survey tables, or from the model itself, to a truth catalogue of the Galactic centre.
+
+A run's configuration is laid over config/config.yaml by --configfile; see config/README.md.
+"""
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/catalogue.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    write_resolved_configuration()
+
+
+rule all:
+    default_target: True
+    input:
+        results("truth.h5"),
+        results("report.html"),
+
+
+localrules:
+    all,

@@ -1,0 +1,107 @@
+"""Write the default configuration, its JSON schema and its reference page from the models.
+
+`python -m galcen.config.generate` in the root of the project; a test fails when they are out of step.
+"""
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from galcen.config import Config
+
+YAML_HEAD = """\
+# The default configuration: made by `python -m galcen.config.generate`, do not edit.
+# Lay your own values over it with --configfile; docs/configuration.md lists every key.
+"""
+PAGE_HEAD = """\
+# Configuration reference
+
+Made by `python -m galcen.config.generate` from the models in `src/galcen/config`; do not edit.
+A configuration file holds only what differs from the defaults. Unknown keys are refused by name.
+
+"""
+
+
+def files() -> dict[str, str]:
+    """Content of each generated file, by its path in the project."""
+    schema = json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"
+    return {
+        "config/config.yaml": YAML_HEAD + "\n".join(_yaml(Config, Config(), 0)) + "\n",
+        "config/schema.json": schema,
+        "docs/configuration.md": PAGE_HEAD + "\n".join(_page(Config, "")).rstrip() + "\n",
+    }
+
+
+def _text(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
+
+
+def _yaml(model: type[BaseModel], values: BaseModel, depth: int) -> list[str]:
+    """Commented YAML of a model's values."""
+    indent = "  " * depth
+    lines = []
+    for name, field in model.model_fields.items():
+        value = getattr(values, name)
+        lines += textwrap.wrap(_text(field), 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{name}:", *_yaml(type(value), value, depth + 1)]
+        else:
+            plain = values.model_dump(mode="json")[name]
+            body = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+            lines.append(f"{indent}{name}: {body}")
+    return lines
+
+
+def _page(model: type[BaseModel], prefix: str) -> list[str]:
+    """Markdown tables, one a section."""
+    lines = [f"## {f'`{prefix}`' if prefix else 'Top level'}", "", " ".join((model.__doc__ or "").split()), "",
+             "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    below = []
+    for name, field in model.model_fields.items():
+        inner = _section_of(field)
+        path = f"{prefix}.{name}" if prefix else name
+        if inner is not None:
+            below.append((inner, path))
+        lines.append(f"| `{name}` | {_type(field, inner)} | {_default(field, inner)} | {_text(field)} |")
+    lines.append("")
+    for inner, path in below:
+        lines += _page(inner, path)
+    return lines
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
+def _type(field: FieldInfo, inner: type[BaseModel] | None) -> str:
+    if inner is not None:
+        return "list of sections" if "tuple" in str(field.annotation) else "section"
+    kind: Any = field.annotation
+    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
+    return f"`{name.replace('typing.', '').replace('|', 'or')}`"
+
+
+def _default(field: FieldInfo, inner: type[BaseModel] | None) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if inner is not None:
+        return "none" if field.default in (None, ()) else "see below"
+    return f"`{json.dumps(field.default)}`"
+
+
+def main() -> None:
+    """Write the files into the current folder."""
+    for path, content in files().items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+if SETTINGS.catalogue.source == "model":
+
+    rule simulate:
+        input:
+            results("model.h5"),
+        output:
+            results("catalogue/survey/model/{tile}.h5"),
+        log:
+            logs("catalogue/simulate/{tile}"),
+        benchmark:
+            benchmarks("catalogue/simulate/{tile}")
+        conda:
+            "../../envs/cpu.yaml"
+        threads: 1
+        resources:
+            mem_mb=tile_memory(2000, 10),
+            runtime=60,
+        params:
+            options=section("simulate", "seed", "footprint", "tiling", "catalogue"),
+        shell:
+            "{GALCEN} simulate {input} {output} --tile {wildcards.tile} --options {params.options:q} > {log} 2>&1"
+
+else:
+
+    rule ingest:
+        input:
+            table_of,
+        output:
+            [results(f"catalogue/survey/{{survey}}/{tile}.h5") for tile in TILES],
+        log:
+            logs("catalogue/ingest/{survey}"),
+        benchmark:
+            benchmarks("catalogue/ingest/{survey}")
+        conda:
+            "../../envs/cpu.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            runtime=120,
+        params:
+            folder=results("catalogue/survey/{survey}"),
+            options=section("ingest", "footprint", "tiling", "catalogue"),
+        shell:
+            "{GALCEN} ingest {wildcards.survey} {params.folder} --options {params.options:q} > {log} 2>&1"
+
+
+rule complete:
+    input:
+        surveys_of,
+    output:
+        results("catalogue/complete/{tile}.h5"),
+    log:
+        logs("catalogue/complete/{tile}"),
+    benchmark:
+        benchmarks("catalogue/complete/{tile}")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=tile_memory(1000, 10),
+        runtime=20,
+    params:
+        options=section("complete", "catalogue", "galaxy"),
+    shell:
+        "{GALCEN} complete {output} {input} --options {params.options:q} > {log} 2>&1"
+
+
+rule posterior:
+    input:
+        model=results("model.h5"),
+        stars=results("catalogue/complete/{tile}.h5"),
+    output:
+        results("catalogue/posterior/{tile}.h5"),
+    log:
+        logs("catalogue/posterior/{tile}"),
+    benchmark:
+        benchmarks("catalogue/posterior/{tile}")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=tile_memory(2500, 20),
+        runtime=240,
+    params:
+        options=section("posterior", "seed", "posterior"),
+    shell:
+        "{GALCEN} posterior {input.model} {input.stars} {output} --options {params.options:q} > {log} 2>&1"
+
+
+rule draw:
+    input:
+        model=results("model.h5"),
+        stars=results("catalogue/complete/{tile}.h5"),
+        posterior=results("catalogue/posterior/{tile}.h5"),
+    output:
+        results("catalogue/mock/{tile}.h5"),
+    log:
+        logs("catalogue/draw/{tile}"),
+    benchmark:
+        benchmarks("catalogue/draw/{tile}")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=tile_memory(2000, 10),
+        runtime=60,
+    params:
+        options=section("draw", "seed", "posterior", "draw"),
+    shell:
+        "{GALCEN} draw {input.model} {input.stars} {input.posterior} {output}"
+        " --options {params.options:q} > {log} 2>&1"
+
+
+rule truth:
+    input:
+        [results(f"catalogue/mock/{tile}.h5") for tile in TILES],
+    output:
+        results("truth.h5"),
+    log:
+        logs("truth"),
+    benchmark:
+        benchmarks("truth")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=120,
+    params:
+        folder=results("catalogue/mock"),
+        options=section("truth", "footprint", "tiling"),
+    shell:
+        "{GALCEN} truth {params.folder} {output} --options {params.options:q} > {log} 2>&1"

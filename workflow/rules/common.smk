@@ -1,0 +1,83 @@
+"""Paths, tiles and configuration sections that the rules share."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+import galcen.config
+from galcen.catalogue.tiling import tiles_of
+from galcen.errors import ConfigError
+from galcen.io.text import write_text
+from galcen.stages.versions import VERSIONS
+
+try:
+    SETTINGS = galcen.config.parse(config)
+    TILES = {
+        tile.name: tile
+        for tile in tiles_of(SETTINGS.footprint.model_dump(), SETTINGS.tiling.model_dump())
+    }
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = f"results/{SETTINGS.run}"
+GALCEN = Path(sys.executable).parent / "galcen"  # of this environment, whatever PATH says
+
+# Jobs of all runs share what JAX has compiled; the defaults would keep only slow compilations.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("results/.cache/jax").resolve()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+wildcard_constraints:
+    tile=r"t\d{3}_\d{3}",
+    survey=r"[A-Za-z][A-Za-z0-9_-]*",
+
+
+def results(path):
+    """A product of the run."""
+    return f"{RUN}/{path}"
+
+
+def logs(path):
+    """A log of the run."""
+    return f"{RUN}/logs/{path}.log"
+
+
+def benchmarks(path):
+    """Snakemake's record of a job's time and memory."""
+    return f"{RUN}/benchmarks/{path}.tsv"
+
+
+def section(stage, *names):
+    """Sections of the configuration as canonical JSON, with the version of the stage that reads them.
+
+    A change of either reruns the rules that carry it, and no others.
+    """
+    return galcen.config.section_json(SETTINGS, *names, version=VERSIONS[stage])
+
+
+def tile_memory(base, per_cell):
+    """Memory [MB] of a job: grows with the cells of its tile and with the attempt."""
+
+    def memory(wildcards, attempt):
+        return int((base + per_cell * TILES[wildcards.tile].n_cell) * attempt)
+
+    return memory
+
+
+def surveys_of(wildcards):
+    """The surveys' tables of one tile."""
+    return [results(f"catalogue/survey/{name}/{wildcards.tile}.h5") for name in SETTINGS.catalogue.surveys]
+
+
+def table_of(wildcards):
+    """The user's table of one survey."""
+    return next(table.path for table in SETTINGS.catalogue.files if table.name == wildcards.survey)
+
+
+def write_resolved_configuration():
+    """For the record: the configuration with every default filled in."""
+    write_text(Path(results("configuration.json")), galcen.config.section_json(SETTINGS) + "\n")

@@ -1,0 +1,17 @@
+rule galaxy_model:
+    output:
+        results("model.h5"),
+    log:
+        logs("galaxy_model"),
+    benchmark:
+        benchmarks("galaxy_model")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        options=section("galaxy_model", "tables", "galaxy", "extinction"),
+    shell:
+        "{GALCEN} galaxy-model {output} --options {params.options:q} > {log} 2>&1"
