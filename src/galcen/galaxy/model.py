@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from galcen.galaxy.components import NSD
 from galcen.galaxy.density import Density
+from galcen.galaxy.density.nuclear_disc import in_window
 from galcen.galaxy.extinction import law as reddening_law
 from galcen.galaxy.extinction.map import cell_centre_deg, cell_of, colour_excess
 from galcen.galaxy.extinction.profile import profile
@@ -28,6 +30,8 @@ class Galaxy(eqx.Module):
     law: str = eqx.field(static=True, default="WC19")
     sub_cells: bool = eqx.field(static=True, default=False)
     hw: str = eqx.field(static=True, default="HwA")
+    # Nuclear disc only where the centre of the cell has |l| < 5 and |b| < 2 deg.
+    nuclear_disc_window: bool = eqx.field(static=True, default=False)
 
 
 class Sightlines(eqx.Module):
@@ -57,7 +61,11 @@ def number_density(
 ) -> Float[Array, "12 n_star n_dist"]:
     """Living stars of each component per pc^3 along lines of sight."""
     x, y, z = position(galaxy.frame, line.lon[:, None], line.lat[:, None], dist)
-    return galaxy.normalisation.n_living[:, None, None] * galaxy.density(x, y, z)
+    density = jnp.asarray(galaxy.normalisation.n_living)[:, None, None] * galaxy.density(x, y, z)
+    if galaxy.nuclear_disc_window:
+        inside = in_window(line.cell_lon_deg, line.cell_lat_deg)
+        density = density.at[NSD].set(jnp.where(inside[:, None], density[NSD], 0.0))
+    return density
 
 
 def extinction(line: Sightlines, dist: Float[Array, "n_star n_dist"]) -> Float[Array, "3 n_star n_dist"]:

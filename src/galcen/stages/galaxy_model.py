@@ -50,6 +50,7 @@ def build_galaxy(options: GalaxyOptions, extinction: Extinction, tables: ModelTa
         law=extinction.law,
         sub_cells=extinction.sub_cells,
         hw=options.hw,
+        nuclear_disc_window=options.nuclear_disc_window,
     )
 
 

@@ -73,6 +73,6 @@ def sormani2020(r: Float[Array, "..."], z: Float[Array, "..."]) -> Float[Array, 
     return 0.9 * 10.0 * (inner + outer)  # 1e10 Msun/kpc^3 is 10 Msun/pc^3
 
 
-def in_window(lon_deg: Float[np.ndarray, "..."], lat_deg: Float[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+def in_window(lon_deg: Float[Array, "..."], lat_deg: Float[Array, "..."]) -> Bool[Array, "..."]:
     """Where the reference program switches the disc on, by the centre of the cell [deg]."""
-    return (np.abs(lon_deg) < WINDOW_LON_DEG) & (np.abs(lat_deg) < WINDOW_LAT_DEG)
+    return (jnp.abs(lon_deg) < WINDOW_LON_DEG) & (jnp.abs(lat_deg) < WINDOW_LAT_DEG)

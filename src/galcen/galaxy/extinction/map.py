@@ -12,20 +12,21 @@ Degrees = Float[np.ndarray, " n_star"]
 Index = Int[np.ndarray, " n_star"]
 
 
+def cell_index(angle_deg: Degrees, edge_deg: float) -> Index:
+    """Index along one axis of the cell that holds an angle; not bounded to the map."""
+    scaled = (np.asarray(angle_deg, dtype=float) - edge_deg + EDGE_TOLERANCE_DEG) / CELL_DEG
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(scaled), np.floor(scaled), -1).astype(int)
+
+
 def cell_of(lon_deg: Degrees, lat_deg: Degrees, reddening: ReddeningMap) -> tuple[Index, Index]:
     """Indices of the cell that holds each direction; -1, -1 off the map."""
     lon_deg = (np.asarray(lon_deg, dtype=float) + 180.0) % 360.0 - 180.0
-    indices = []
-    inside = np.ones(np.shape(lon_deg), dtype=bool)
-    firsts = (reddening.lon_first_deg, reddening.lat_first_deg)
-    for angle, first, n in zip((lon_deg, np.asarray(lat_deg, dtype=float)), firsts, reddening.mean.shape, strict=True):
-        scaled = (angle - (first - CELL_DEG / 2) + EDGE_TOLERANCE_DEG) / CELL_DEG
-        with np.errstate(invalid="ignore"):
-            index = np.where(np.isfinite(scaled), np.floor(scaled), -1).astype(int)
-        inside &= (index >= 0) & (index < n)
-        indices.append(index)
-    i_lon, i_lat = (np.where(inside, index, -1) for index in indices)
-    return i_lon, i_lat
+    i_lon = cell_index(lon_deg, reddening.lon_first_deg - CELL_DEG / 2)
+    i_lat = cell_index(lat_deg, reddening.lat_first_deg - CELL_DEG / 2)
+    n_lon, n_lat = reddening.mean.shape
+    inside = (i_lon >= 0) & (i_lon < n_lon) & (i_lat >= 0) & (i_lat < n_lat)
+    return np.where(inside, i_lon, -1), np.where(inside, i_lat, -1)
 
 
 def cell_centre_deg(i_lon: Index, i_lat: Index, reddening: ReddeningMap) -> tuple[Degrees, Degrees]:
