@@ -99,7 +99,7 @@ def _overlap(
 
 
 @eqx.filter_jit
-def _selected(
+def selected_fraction(
     intervals: Intervals, shift: Float[Array, "3 n_dist"], window: Window, relation: str
 ) -> Float[Array, "12 n_dist"]:
     """Fraction of each component's living stars inside the window, by distance."""
@@ -160,7 +160,7 @@ def cell_stars(
     dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, dist_max).dist
     coarse = distance_grid(galaxy.frame, cell_line.lon, cell_line.lat, len(CLUSTER_STEPS), dist_max).dist
     shift = np.asarray(extinction(cell_line, coarse))[:, 0] + np.asarray(distance_modulus(coarse))[0]
-    fraction = _selected(intervals, shift, window, galaxy.hw)
+    fraction = selected_fraction(intervals, shift, window, galaxy.hw)
     rate, cumulative = map(np.asarray, _rates(galaxy, line, dist, coarse[0], fraction))
     area = np.radians(side) * (
         np.sin(np.radians(part_lat + side / 2)) - np.sin(np.radians(part_lat - side / 2))

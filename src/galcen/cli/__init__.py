@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -32,6 +33,10 @@ def main() -> None:
         [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
     ).strip()
     os.environ["JAX_ENABLE_X64"] = "1"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen/jax"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     try:
         app(standalone_mode=True)
     except GalcenError as error:

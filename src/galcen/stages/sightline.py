@@ -1,0 +1,155 @@
+"""Look at the Galaxy model along one line of sight: counts, distances, motions, extinction."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from galcen.catalogue.distance_grid import distance_grid, grid_class, impact_parameter
+from galcen.catalogue.forward import Window, point_gaps, selected_fraction
+from galcen.catalogue.sampling import cumulate, invert
+from galcen.catalogue.velocity import phase_space
+from galcen.config.galaxy import Extinction, Tables
+from galcen.config.galaxy import Galaxy as GalaxyOptions
+from galcen.constants import SR_PER_ARCMIN2
+from galcen.errors import ConfigError, SchemaError
+from galcen.galaxy.components import COMPONENTS, HALO, NSC
+from galcen.galaxy.extinction.map import colour_excess
+from galcen.galaxy.model import Galaxy, extinction, number_density, sightlines
+from galcen.galaxy.photometry import distance_modulus
+from galcen.galaxy.tables import CELL_DEG
+from galcen.random import stage_key
+from galcen.stages import galaxy_model
+from galcen.stages.versions import VERSIONS
+
+DIST_MAX, DIST_MAX_REFERENCE = 20000.0, 16000.0
+N_DRAW = 40960
+HALF_BIN_MAG = 0.01
+"""The reference program's luminosity functions are binned in 0.02 mag and shifted by half a bin."""
+
+REFERENCE = {
+    "nuclear_cluster": False, "interpolate_gaps": True, "bar_covariance": False,
+    "nuclear_disc_correlation_sign": False, "nuclear_disc_window": True,
+}
+BANDS = ("J", "H", "Ks", "Hw", "HwA", "HwB")
+
+
+def inspect(
+    l: float, b: float, *, band: str, bright: float, faint: float, area_arcmin2: float | None, law: str,  # noqa: E741
+    reference_switches: bool, form: str,
+) -> str:
+    """The answer of `galcen sightline`, as a table or as JSON."""
+    if band not in BANDS:
+        raise ConfigError(f"--band {band}: expected one of {', '.join(BANDS)}")
+    if not bright < faint:
+        raise ConfigError(f"--bright {bright} must be below --faint {faint}")
+    if form not in ("table", "json"):
+        raise ConfigError(f"--format {form}: expected table or json")
+    if law not in ("WC19", "N09", "AG17"):
+        raise ConfigError(f"--law {law}: expected WC19, N09 or AG17")
+    relation = band if band in ("HwA", "HwB") else "HwA"
+    options = GalaxyOptions(hw=relation, **(REFERENCE if reference_switches else {}))
+    galaxy = cached_galaxy(options, Extinction(law=law))
+    area = area_arcmin2 if area_arcmin2 is not None else (60 * CELL_DEG) ** 2 * float(np.cos(np.radians(b)))
+    window = Window("Hw" if band.startswith("Hw") else band, bright, faint)
+    answer = summarise(galaxy, l, b, window, area, reference_switches)
+    return json.dumps(answer) if form == "json" else _table(answer, l, b, band, window, area)
+
+
+def cached_galaxy(options: GalaxyOptions, dust: Extinction) -> Galaxy:
+    """The model of these options, kept in the user's cache folder between calls."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen"
+    name = f"{options.model_dump_json()}{dust.model_dump_json()}{VERSIONS['galaxy_model']}"
+    path = home / f"model-{hashlib.sha256(name.encode()).hexdigest()[:16]}.h5"
+    try:
+        return galaxy_model.load_galaxy(path)
+    except SchemaError:
+        galaxy_model.run(path, Tables(), options, dust)
+        return galaxy_model.load_galaxy(path)
+
+
+def summarise(
+    galaxy: Galaxy, lon_deg: float, lat_deg: float, window: Window, area_arcmin2: float, reference: bool
+) -> dict:
+    """Counts of each component and the statistics of its selected stars.
+
+    `count` is the expected number of living stars inside the window, `count_total` that of all
+    objects, remnants included, and `count_living` that of all living stars.
+    """
+    line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
+    if not np.isfinite(line.reddening).all():
+        raise ConfigError(f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5)")
+    grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat))[0])
+    dist = distance_grid(
+        galaxy.frame, line.lon, line.lat, grid, DIST_MAX_REFERENCE if reference else DIST_MAX
+    ).dist
+    shift = np.asarray(extinction(line, dist))[:, 0] + np.asarray(distance_modulus(dist))[0]
+    additive = reference and window.band != "Hw"
+    shifted = Window(window.band, *(m + (HALF_BIN_MAG if additive else 0.0) for m in window[1:]))
+    fraction = selected_fraction(point_gaps(galaxy.intervals), shift, shifted, galaxy.hw)
+    living = np.asarray(number_density(galaxy, line, dist))[:, 0] * dist**2
+    solid_angle = area_arcmin2 * SR_PER_ARCMIN2
+    components = {}
+    for i, name in enumerate(COMPONENTS):
+        if (i == NSC and not galaxy.density.nuclear_cluster) or (i == HALO and not galaxy.density.halo):
+            continue
+        total = float(np.trapezoid(living[i], dist[0])) * solid_angle
+        rate = living[i] * np.asarray(fraction[i])
+        components[name] = {
+            "count": float(np.trapezoid(rate, dist[0])) * solid_angle,
+            "count_total": total * float(galaxy.normalisation.n_all[i] / galaxy.normalisation.n_living[i]),
+            "count_living": total,
+            **_statistics(galaxy, lon_deg, lat_deg, i, dist[0], rate),
+        }
+    centre = np.asarray(extinction(line, np.array([[galaxy.frame.sun_distance]])))[:, 0, 0]
+    return {
+        "components": components,
+        **dict(zip(("a_j_at_gc", "a_h_at_gc", "a_ks_at_gc"), map(float, centre), strict=True)),
+        "ejk": float(colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]),
+    }
+
+
+def _statistics(
+    galaxy: Galaxy, lon_deg: float, lat_deg: float, comp: int,
+    dist: np.ndarray, rate: np.ndarray,
+) -> dict[str, float | None]:
+    """Mean, median and dispersion over stars drawn from the selected density."""
+    names = ("dist_{}_pc", "mul_{}", "mub_{}", "vlos_{}")
+    if not rate.sum() > 0:
+        return {name.format(s): None for name in names for s in ("mean", "median", "sigma")}
+    # Distances at equal steps of the cumulative: no noise from the draw of the distance.
+    u = (np.arange(N_DRAW) + 0.5) / N_DRAW
+    drawn = np.asarray(invert(jnp.asarray(dist), jnp.asarray(rate), cumulate(dist, jnp.asarray(rate)), jnp.asarray(u)))
+    there = np.full(N_DRAW, 1.0)
+    motion = phase_space(
+        galaxy, stage_key(1, f"sightline {comp}"), np.arange(N_DRAW), np.full(N_DRAW, comp),
+        np.radians(lon_deg) * there, np.radians(lat_deg) * there, drawn,
+    )
+    columns = (drawn, motion.pml, motion.pmb, motion.radial_velocity)
+    return {
+        name.format(label): float(statistic(values))
+        for name, values in zip(names, columns, strict=True)
+        for label, statistic in (("mean", np.mean), ("median", np.median), ("sigma", np.std))
+    }
+
+
+def _table(answer: dict, lon: float, lat: float, band: str, window: Window, area: float) -> str:
+    lines = [
+        f"l = {lon:g}, b = {lat:g} deg; {window.bright:g} < {band} < {window.faint:g}; {area:.6g} arcmin2",
+        f"E(J-Ks) = {answer['ejk']:.3f}; at the distance of Sgr A*: A_J = {answer['a_j_at_gc']:.3f}, "
+        f"A_H = {answer['a_h_at_gc']:.3f}, A_Ks = {answer['a_ks_at_gc']:.3f} mag",
+        f"{'':6s} {'count':>11s} {'all':>11s}   {'D [pc]':>22s} {'mu_l [mas/yr]':>22s} "
+        f"{'mu_b [mas/yr]':>22s} {'v_los [km/s]':>22s}",
+        f"{'':30s}" + f"   {'mean':>6s} {'median':>7s} {'sigma':>7s}" * 4,
+    ]
+    for name, row in answer["components"].items():
+        cells = [f"{name:6s} {row['count']:11.4g} {row['count_total']:11.4g}"]
+        for key in ("dist_{}_pc", "mul_{}", "mub_{}", "vlos_{}"):
+            values = [row[key.format(s)] for s in ("mean", "median", "sigma")]
+            digits = 0 if key.startswith("dist") else 2
+            cells.append(" ".join(f"{'-':>7s}" if v is None else f"{v:7.{digits}f}" for v in values))
+        lines.append(" ".join(cells))
+    return "\n".join(lines)
