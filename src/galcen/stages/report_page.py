@@ -1,0 +1,124 @@
+"""The report of a run: figures and tables of its truth catalogue."""
+
+import csv
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from galcen.catalogue import posterior as kernel
+from galcen.catalogue.flags import Flag
+from galcen.catalogue.tiling import tiles_of
+from galcen.config.inference import Posterior
+from galcen.galaxy.components import COMPONENTS
+from galcen.galaxy.model import Galaxy, sightlines
+from galcen.io.hdf5 import open_product, read_columns
+from galcen.io.schema import TRUTH
+from galcen.io.text import write_text
+from galcen.report import page, posterior, sky, stars
+from galcen.report.style import png
+from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.posterior import kernel_options, stars_of
+
+N_EXAMPLE = 6
+
+log = logging.getLogger(__name__)
+
+
+def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None:
+    """Read the truth catalogue and write the page."""
+    galaxy = load_galaxy(model)
+    with open_product(truth, TRUTH.name) as file:
+        columns = read_columns(file, TRUTH)
+        commit = str(file.attrs["git_commit"])
+    sections = [_summary(columns, options, commit)]
+    if len(columns["comp"]):
+        sections += _figures(galaxy, columns, options)
+    sections.append(_timings(output.parent / "benchmarks"))
+    sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
+    write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))
+    log.info("wrote %s", output)
+
+
+def _summary(columns: dict[str, np.ndarray], options: dict[str, Any], commit: str) -> str:
+    n_star = len(columns["comp"])
+    flagged = [[f.name or "", f"{int(np.count_nonzero(columns['flags'] & f)):,}"] for f in Flag]
+    rows = [["stars", f"{n_star:,}"], ["seed", str(options["seed"])], ["source", options["catalogue"]["source"]],
+            ["commit", commit or "unknown"], *flagged]
+    return page.table("Summary", ["", ""], rows, "Names in capitals count the stars with that flag.")
+
+
+def _figures(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, Any]) -> list[str]:
+    tiles = tiles_of(options["footprint"], options["tiling"])
+    lon = slice(min(t.i_lon for t in tiles), max(t.i_lon + t.n_lon for t in tiles))
+    lat = slice(min(t.i_lat for t in tiles), max(t.i_lat + t.n_lat for t in tiles))
+    bounds = np.array([t.bounds for t in tiles])
+    field = (bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max())
+    maps = sky.maps(columns["glon"], columns["glat"], np.asarray(galaxy.reddening.mean)[lon, lat], field)
+    known = bool((columns["true_comp"] >= 0).any())
+    return [
+        page.figure("The field", png(maps), "Stars of the catalogue and the reddening of the bulge, by cell."),
+        page.figure("Classes", png(stars.classes(columns)), "Components of the drawn stars; bars show Poisson errors."),
+        page.figure(
+            "Posterior of chosen stars", png(posterior.examples(_examples(galaxy, columns, options))),
+            "P(D) of stars spread over colour, from the bluest to the reddest, by component.",
+        ),
+        page.figure("Colours and magnitudes", png(stars.colour_magnitude(columns)),
+                    "Left as observed, right the model stars drawn at the drawn distance."),
+        page.figure("Distances and proper motions", png(stars.distances_and_motions(columns)),
+                    "Lines: drawn values by drawn class." + (" Filled: true values by true class." if known else "")),
+        _distances(columns),
+    ]
+
+
+def _examples(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, Any]) -> list[posterior.Example]:
+    """Posterior curves of stars from the bluest to the reddest."""
+    colour = columns["mj"] - columns["mks"]
+    candidates = np.flatnonzero(np.isfinite(colour))
+    if not len(candidates):
+        candidates = np.arange(len(colour))
+    ordered = candidates[np.argsort(colour[candidates], kind="stable")]
+    chosen = ordered[(np.linspace(0.01, 0.99, N_EXAMPLE) * (len(ordered) - 1)).astype(int)]
+    evaluator = kernel.Evaluator(galaxy, kernel_options(Posterior.model_validate(options["posterior"])))
+    examples = []
+    for row in chosen:
+        one = {name: np.repeat(values[row : row + 1], kernel.BATCH) for name, values in columns.items()}
+        data, _ = kernel.clean(stars_of(one), evaluator.options)
+        line = sightlines(galaxy, one["glon"], one["glat"])
+        curves = evaluator.curves(data, line, int(evaluator.classes(line)[0]))
+        title = (f"J-Ks = {colour[row]:.2f}, Ks = {columns['mks'][row]:.2f}, "
+                 f"l = {columns['glon'][row]:.3f}, b = {columns['glat'][row]:.3f}")
+        examples.append(posterior.Example(title, curves.dist[0], curves.density[:, 0], float(columns["true_dist"][row])))
+    return examples
+
+
+def _distances(columns: dict[str, np.ndarray]) -> str:
+    rows = []
+    for i, name in enumerate(COMPONENTS):
+        mine = columns["comp"] == i
+        if mine.any():
+            dist, pml = columns["dist"][mine], columns["pml"][mine]
+            rows.append([name, f"{mine.sum():,}", *(f"{q:,.0f}" for q in np.percentile(dist, [16, 50, 84])),
+                         f"{np.median(pml):.2f}", f"{np.median(columns['mass_ini'][mine]):.2f}"])
+    head = ["component", "stars", "D 16 % [pc]", "D 50 %", "D 84 %", "median mu_l* [mas/yr]", "median mass [Msun]"]
+    return page.table("Distances by class", head, rows)
+
+
+def _timings(folder: Path) -> str:
+    """Time and memory of each rule from Snakemake's benchmark files."""
+    rules: dict[str, list[tuple[float, float]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        rule = parts[1] if parts[0] == "catalogue" else parts[0]
+        with path.open() as stream:
+            for row in csv.DictReader(stream, delimiter="\t"):
+                memory = float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else float("nan")
+                rules.setdefault(rule, []).append((float(row["s"]), memory))
+    rows = [
+        [rule, str(len(jobs)), f"{np.sum([s for s, _ in jobs]):.1f}", f"{np.max([s for s, _ in jobs]):.1f}",
+         f"{np.nanmax([m for _, m in jobs]):.0f}" if np.isfinite([m for _, m in jobs]).any() else "-"]
+        for rule, jobs in rules.items()
+    ]
+    return page.table("Time and memory", ["rule", "jobs", "seconds, all", "seconds, longest", "memory, MB"], rows)
