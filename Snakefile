@@ -3,6 +3,7 @@
 A run's configuration is laid over config/config.yaml by --configfile; see config/README.md.
 """
 
+
 configfile: "config/config.yaml"
 
 

@@ -18,7 +18,7 @@ if SETTINGS.catalogue.source == "model":
         params:
             options=section("simulate", "seed", "footprint", "tiling", "catalogue"),
         shell:
-            "{GALCEN} simulate {input} {output} --tile {wildcards.tile} --options {params.options:q} > {log} 2>&1"
+            "galcen simulate {input} {output} --tile {wildcards.tile} --options {params.options:q} > {log} 2>&1"
 
 else:
 
@@ -41,7 +41,7 @@ else:
             folder=results("catalogue/survey/{survey}"),
             options=section("ingest", "footprint", "tiling", "catalogue"),
         shell:
-            "{GALCEN} ingest {wildcards.survey} {params.folder} --options {params.options:q} > {log} 2>&1"
+            "galcen ingest {wildcards.survey} {params.folder} --options {params.options:q} > {log} 2>&1"
 
 
 rule complete:
@@ -62,7 +62,7 @@ rule complete:
     params:
         options=section("complete", "catalogue", "galaxy"),
     shell:
-        "{GALCEN} complete {output} {input} --options {params.options:q} > {log} 2>&1"
+        "galcen complete {output} {input} --options {params.options:q} > {log} 2>&1"
 
 
 rule posterior:
@@ -84,7 +84,7 @@ rule posterior:
     params:
         options=section("posterior", "seed", "posterior"),
     shell:
-        "{GALCEN} posterior {input.model} {input.stars} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen posterior {input.model} {input.stars} {output} --options {params.options:q} > {log} 2>&1"
 
 
 rule draw:
@@ -107,7 +107,7 @@ rule draw:
     params:
         options=section("draw", "seed", "posterior", "draw"),
     shell:
-        "{GALCEN} draw {input.model} {input.stars} {input.posterior} {output}"
+        "galcen draw {input.model} {input.stars} {input.posterior} {output}"
         " --options {params.options:q} > {log} 2>&1"
 
 
@@ -130,4 +130,4 @@ rule truth:
         folder=results("catalogue/mock"),
         options=section("truth", "footprint", "tiling"),
     shell:
-        "{GALCEN} truth {params.folder} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen truth {params.folder} {output} --options {params.options:q} > {log} 2>&1"

@@ -16,16 +16,23 @@ try:
     SETTINGS = galcen.config.parse(config)
     TILES = {
         tile.name: tile
-        for tile in tiles_of(SETTINGS.footprint.model_dump(), SETTINGS.tiling.model_dump())
+        for tile in tiles_of(
+            SETTINGS.footprint.model_dump(), SETTINGS.tiling.model_dump()
+        )
     }
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = f"results/{SETTINGS.run}"
-GALCEN = Path(sys.executable).parent / "galcen"  # of this environment, whatever PATH says
+# The commands of this environment come first, whatever PATH says.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
 
 # Jobs of all runs share what JAX has compiled; the defaults would keep only slow compilations.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("results/.cache/jax").resolve()))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path("results/.cache/jax").resolve())
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -70,14 +77,23 @@ def tile_memory(base, per_cell):
 
 def surveys_of(wildcards):
     """The surveys' tables of one tile."""
-    return [results(f"catalogue/survey/{name}/{wildcards.tile}.h5") for name in SETTINGS.catalogue.surveys]
+    return [
+        results(f"catalogue/survey/{name}/{wildcards.tile}.h5")
+        for name in SETTINGS.catalogue.surveys
+    ]
 
 
 def table_of(wildcards):
     """The user's table of one survey."""
-    return next(table.path for table in SETTINGS.catalogue.files if table.name == wildcards.survey)
+    return next(
+        table.path
+        for table in SETTINGS.catalogue.files
+        if table.name == wildcards.survey
+    )
 
 
 def write_resolved_configuration():
     """For the record: the configuration with every default filled in."""
-    write_text(Path(results("configuration.json")), galcen.config.section_json(SETTINGS) + "\n")
+    write_text(
+        Path(results("configuration.json")), galcen.config.section_json(SETTINGS) + "\n"
+    )

@@ -21,7 +21,14 @@ rule report_page:
         runtime=60,
     params:
         options=section(
-            "report_page", "run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction"
+            "report_page",
+            "run",
+            "seed",
+            "footprint",
+            "tiling",
+            "catalogue",
+            "posterior",
+            "extinction",
         ),
     shell:
-        "{GALCEN} report-page {input.model} {input.truth} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen report-page {input.model} {input.truth} {output} --options {params.options:q} > {log} 2>&1"

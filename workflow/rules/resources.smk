@@ -14,4 +14,4 @@ rule galaxy_model:
     params:
         options=section("galaxy_model", "tables", "galaxy", "extinction"),
     shell:
-        "{GALCEN} galaxy-model {output} --options {params.options:q} > {log} 2>&1"
+        "galcen galaxy-model {output} --options {params.options:q} > {log} 2>&1"

@@ -1,0 +1,1 @@
+"""From observed stars to a truth catalogue: tiles, likelihood, posterior, draws."""

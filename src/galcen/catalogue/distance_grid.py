@@ -38,7 +38,9 @@ def impact_parameter(
     """Distance [pc] of each line of sight from Sgr A*; angles in rad."""
     cos_angle = np.sin(lat) * np.sin(SGR_A[1]) + np.cos(lat) * np.cos(SGR_A[1]) * np.cos(lon - SGR_A[0])
     # Half-angle form: the cosine alone loses half its digits near the centre.
-    half = np.sin((lat - SGR_A[1]) / 2) ** 2 + np.cos(lat) * np.cos(SGR_A[1]) * np.sin((lon - SGR_A[0]) / 2) ** 2
+    half = (
+        np.sin((lat - SGR_A[1]) / 2) ** 2 + np.cos(lat) * np.cos(SGR_A[1]) * np.sin((lon - SGR_A[0]) / 2) ** 2
+    )
     sine = 2 * np.sqrt(half * (1 - half))
     return frame.sun_distance * np.where(cos_angle > 0, sine, 1.0)
 
@@ -79,7 +81,9 @@ def distance_grid(
     far = np.broadcast_to(np.geomspace(DIST_MIN, dist_max, N_LOG), (len(lon), N_LOG))
     dist = np.concatenate([far, near], axis=1)
     order = np.argsort(dist, axis=1, kind="stable")
-    coarse = np.concatenate([far, tangent[:, None] + COARSE_STEP * np.arange(-N_COARSE, N_COARSE + 1)], axis=1)
+    coarse = np.concatenate(
+        [far, tangent[:, None] + COARSE_STEP * np.arange(-N_COARSE, N_COARSE + 1)], axis=1
+    )
     return Grid(np.take_along_axis(dist, order, axis=1), order, coarse, tangent)
 
 
@@ -92,8 +96,10 @@ def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[
     k, t, is_near = near_place(grid)
     at = [jnp.take_along_axis(values, (N_LOG + k - 1 + m)[None], axis=-1) for m in range(4)]
     weights = (
-        -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6,
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
     )
     top = jnp.maximum(jnp.maximum(at[0], at[1]), jnp.maximum(at[2], at[3]))
     low = jnp.minimum(jnp.minimum(at[0], at[1]), jnp.minimum(at[2], at[3]))
@@ -101,7 +107,9 @@ def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[
     known = jnp.isfinite(low) & (top - low < SMOOTH)
     cubic = sum(w * jnp.where(known, v, 0.0) for w, v in zip(weights, at, strict=True))
     pair = jnp.isfinite(at[1]) & jnp.isfinite(at[2])
-    linear = jnp.where(pair, jnp.where(pair, at[1], 0.0) * (1 - t) + jnp.where(pair, at[2], 0.0) * t, -jnp.inf)
+    linear = jnp.where(
+        pair, jnp.where(pair, at[1], 0.0) * (1 - t) + jnp.where(pair, at[2], 0.0) * t, -jnp.inf
+    )
     far = jnp.take_along_axis(values, jnp.minimum(grid.order, N_LOG - 1)[None], axis=-1)
     return jnp.where(is_near, jnp.where(known, cubic, linear), far)
 

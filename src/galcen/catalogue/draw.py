@@ -48,14 +48,20 @@ def draw_values(
             return StarValues(np.empty(0), np.empty(0), np.empty((3, 0)), np.empty((3, 0)))
         here = dist[rows][:, None]
         picked = type(line)(
-            line.lon[rows], line.lat[rows], line.cell_lon_deg[rows], line.cell_lat_deg[rows],
+            line.lon[rows],
+            line.lat[rows],
+            line.cell_lon_deg[rows],
+            line.cell_lat_deg[rows],
             line.reddening[:, rows],
         )
         absorption = np.asarray(extinction(picked, here))[:, :, 0]
         shift = absorption + np.asarray(distance_modulus(here))[:, 0]
         mass_ini, mass, absolute = draw_mass(
-            tables, keys(root, jnp.asarray(source_id[rows])), jnp.asarray(comp[rows]),
-            jnp.asarray(data.mag[:, rows] - shift), jnp.asarray(data.inverse_error[:, rows]),
+            tables,
+            keys(root, jnp.asarray(source_id[rows])),
+            jnp.asarray(comp[rows]),
+            jnp.asarray(data.mag[:, rows] - shift),
+            jnp.asarray(data.inverse_error[:, rows]),
         )
         columns = mass_ini, mass, np.asarray(absolute) + shift, absorption
         parts.append([np.asarray(column)[..., : n - start] for column in columns])

@@ -64,7 +64,9 @@ def point_gaps(intervals: Intervals) -> Intervals:
         low, high = (np.asarray(getattr(intervals, f"{name}_{end}"))[..., parent] for end in ("low", "high"))
         return np.where(is_gap & second, high, low), np.where(is_gap & ~second, low, high)
 
-    (mass_low, mass_high), (present_low, present_high), (mag_low, mag_high) = map(ends, ("mass", "present", "mag"))
+    (mass_low, mass_high), (present_low, present_high), (mag_low, mag_high) = map(
+        ends, ("mass", "present", "mag")
+    )
     comp = np.asarray(intervals.comp)[parent]
     return Intervals(
         comp=comp,
@@ -117,8 +119,11 @@ def selected_fraction(
 
 @eqx.filter_jit
 def _rates(
-    galaxy: Galaxy, line: Sightlines, dist: Float[Array, "n_part n_dist"],
-    coarse: Float[Array, " n_coarse"], fraction: Float[Array, "12 n_coarse"],
+    galaxy: Galaxy,
+    line: Sightlines,
+    dist: Float[Array, "n_part n_dist"],
+    coarse: Float[Array, " n_coarse"],
+    fraction: Float[Array, "12 n_coarse"],
 ) -> tuple[Float[Array, "12 n_part n_dist"], Float[Array, "12 n_part n_dist"]]:
     """Selected stars per sr and pc, and their cumulative."""
     selected = jax.vmap(lambda row: jnp.interp(dist, coarse, row))(fraction)
@@ -128,8 +133,14 @@ def _rates(
 
 
 def cell_stars(
-    galaxy: Galaxy, intervals: Intervals, root: Key[Array, ""], cell: int,
-    lon_deg: float, lat_deg: float, window: Window, dist_max: float,
+    galaxy: Galaxy,
+    intervals: Intervals,
+    root: Key[Array, ""],
+    cell: int,
+    lon_deg: float,
+    lat_deg: float,
+    window: Window,
+    dist_max: float,
 ) -> Drawn:
     """Stars of one cell inside the magnitude window.
 
@@ -152,9 +163,12 @@ def cell_stars(
     n_part = len(part_lon)
     cell_line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
     line = Sightlines(
-        np.radians(part_lon), np.radians(part_lat),
-        *(np.repeat(x, n_part, axis=-1) for x in
-          (cell_line.cell_lon_deg, cell_line.cell_lat_deg, cell_line.reddening)),
+        np.radians(part_lon),
+        np.radians(part_lat),
+        *(
+            np.repeat(x, n_part, axis=-1)
+            for x in (cell_line.cell_lon_deg, cell_line.cell_lat_deg, cell_line.reddening)
+        ),
     )
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat)).min())
     dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, dist_max).dist
@@ -166,15 +180,17 @@ def cell_stars(
         np.sin(np.radians(part_lat + side / 2)) - np.sin(np.radians(part_lat - side / 2))
     )
     expected = cumulative[:, :, -1] * area
-    number = np.asarray(
-        jax.random.poisson(jax.random.fold_in(jax.random.fold_in(root, cell), 1), expected)
-    )
+    number = np.asarray(jax.random.poisson(jax.random.fold_in(jax.random.fold_in(root, cell), 1), expected))
     comp, part = (np.repeat(index.ravel(), number.ravel()) for index in np.indices(number.shape))
     source_id = (np.int64(cell) << NUMBER_BITS) + np.arange(len(comp))
     longest = int(np.diff(intervals.start).max())
     stars = _batched(
-        lambda *args: _draw_stars(intervals, root, line, dist, rate, cumulative, window, galaxy.hw, longest, *args),
-        source_id, comp, part,
+        lambda *args: _draw_stars(
+            intervals, root, line, dist, rate, cumulative, window, galaxy.hw, longest, *args
+        ),
+        source_id,
+        comp,
+        part,
     )
     place_lon, place_lat, star_dist, mass, mag = stars
     exists = np.isfinite(mag[:, 0])
@@ -205,9 +221,18 @@ def _batched(kernel, *columns: np.ndarray) -> list[np.ndarray]:  # noqa: ANN001 
 
 @eqx.filter_jit
 def _draw_stars(
-    intervals: Intervals, root: Key[Array, ""], line: Sightlines, dist: Array, rate: Array, cumulative: Array,
-    window: Window, relation: str, longest: int,
-    source_id: Int[Array, " n"], comp: Int[Array, " n"], part: Int[Array, " n"],
+    intervals: Intervals,
+    root: Key[Array, ""],
+    line: Sightlines,
+    dist: Array,
+    rate: Array,
+    cumulative: Array,
+    window: Window,
+    relation: str,
+    longest: int,
+    source_id: Int[Array, " n"],
+    comp: Int[Array, " n"],
+    part: Int[Array, " n"],
 ) -> tuple[Array, ...]:
     first = jnp.asarray(intervals.start)
     low_mag, high_mag = jnp.asarray(intervals.mag_low), jnp.asarray(intervals.mag_high)
@@ -216,7 +241,10 @@ def _draw_stars(
         u = jax.random.uniform(key, (5,))
         where = invert(dist[p], rate[i, p], cumulative[i, p], u[0:1])
         thin = Sightlines(
-            line.lon[p][None], line.lat[p][None], line.cell_lon_deg[p][None], line.cell_lat_deg[p][None],
+            line.lon[p][None],
+            line.lat[p][None],
+            line.cell_lon_deg[p][None],
+            line.cell_lat_deg[p][None],
             line.reddening[:, p][:, None],
         )
         shift = (extinction(thin, where[None]) + distance_modulus(where))[:, 0]

@@ -1,6 +1,6 @@
-"""Posterior of the class and distance of observed stars, exact to a stated bound.
+r"""Posterior of the class and distance of observed stars, exact to a stated bound.
 
-.. math:: p(i, D) = n_i(l, b, D) \\, D^2 \\, L_i(D) \\, N(\\varpi; 1/D, \\sigma_\\varpi)
+.. math:: p(i, D) = n_i(l, b, D) \, D^2 \, L_i(D) \, N(\varpi; 1/D, \sigma_\varpi)
 
 with the photometric likelihood L of `likelihood`, on the grid of `distance_grid`. Of the
 10^7 terms (distance, piece of an isochrone) of a star a few in a thousand matter. Bounds on the terms
@@ -135,13 +135,15 @@ class Evaluator:
         star, node, group = np.unravel_index(np.flatnonzero(keep), keep.shape)
         rows = self._test_blocks((star, node, group), target, data, ln_largest, bound)
         ln_likelihood, chi2_min = self._likelihood(rows, target, data)
-        density, ln_scale = _combine(
-            ln_likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2
-        )
+        density, ln_scale = _combine(ln_likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2)
         return Curves(grid.dist, np.asarray(density), np.asarray(ln_scale), chi2_min)
 
     def _test_blocks(
-        self, rows: tuple[np.ndarray, ...], target: Array, data: Data, ln_largest: Array,
+        self,
+        rows: tuple[np.ndarray, ...],
+        target: Array,
+        data: Data,
+        ln_largest: Array,
         bound: Float[np.ndarray, " n_star"],
     ) -> tuple[np.ndarray, ...]:
         """Of the groups that may matter, the blocks that may; the bound sharpens on the way."""
@@ -149,7 +151,9 @@ class Evaluator:
         upper = np.empty((len(star), BLOCKS_PER_GROUP), dtype=np.float32)
         lower = np.empty(len(star))
         for start, part in _slabs(star, node, group):
-            result = _bound_blocks(*part, target, data.inverse_error, ln_largest, self._isochrone, self._block_bounds)
+            result = _bound_blocks(
+                *part, target, data.inverse_error, ln_largest, self._isochrone, self._block_bounds
+            )
             n = min(SLAB, len(star) - start)
             upper[start : start + n], lower[start : start + n] = (np.asarray(x)[:n] for x in result)
         bound = bound.copy()
@@ -171,7 +175,9 @@ class Evaluator:
             n = min(SLAB, len(star) - start)
             ln_term[start : start + n], chi2[start : start + n] = (np.asarray(x)[:n] for x in result)
         shape = (N_ISOCHRONE, BATCH, target.shape[2])
-        place = np.ravel_multi_index((np.asarray(self._isochrone)[block // BLOCKS_PER_GROUP], star, node), shape)
+        place = np.ravel_multi_index(
+            (np.asarray(self._isochrone)[block // BLOCKS_PER_GROUP], star, node), shape
+        )
         # Blocks come by star, distance and isochrone: those of one sum stand together.
         first = np.flatnonzero(np.diff(place, prepend=-1))
         largest = np.maximum.reduceat(ln_term, first) if len(first) else np.empty(0)
@@ -185,8 +191,10 @@ class Evaluator:
 
 
 def _matter(
-    star: Int[np.ndarray, " n"], upper: Float[np.ndarray, " n"],
-    bound: Float[np.ndarray, " n_star"], least: Float[np.ndarray, " n_star"],
+    star: Int[np.ndarray, " n"],
+    upper: Float[np.ndarray, " n"],
+    bound: Float[np.ndarray, " n_star"],
+    least: Float[np.ndarray, " n_star"],
 ) -> Bool[np.ndarray, " n"]:
     """Leave out the smallest blocks of each star, as many as are together negligible."""
     n_bin = int(DEEPEST / STEP) + 1
@@ -223,8 +231,10 @@ def _widths(dist: Float[Array, "n_star n_dist"]) -> Float[Array, "n_star n_dist"
 @eqx.filter_jit
 def _prepare(
     galaxy: Galaxy, data: Data, line: Sightlines, grid: Grid
-) -> tuple[Float[Array, "3 n_star n_coarse"], Float[Array, "12 n_star n_dist"], Float[Array, "10 n_star n_coarse"]]:
-    """Absolute magnitudes the star would have; ln prior; ln of the largest prior mass about each coarse node."""
+) -> tuple[
+    Float[Array, "3 n_star n_coarse"], Float[Array, "12 n_star n_dist"], Float[Array, "10 n_star n_coarse"]
+]:
+    """Absolute magnitudes the star would have; ln prior; ln of the largest prior mass near each node."""
     target = data.mag[:, :, None] - extinction(line, grid.coarse) - distance_modulus(grid.coarse)
     excess = (data.parallax[:, None] - 1000.0 / grid.dist) * data.inverse_parallax_error[:, None]
     ln_prior = jnp.log(number_density(galaxy, line, grid.dist)) + 2 * jnp.log(grid.dist) - 0.5 * excess**2
@@ -280,8 +290,14 @@ def _test_groups(
 
 @eqx.filter_jit
 def _bound_blocks(
-    star: Int[Array, " n"], node: Int[Array, " n"], group: Int[Array, " n"],
-    target: Array, inverse_error: Array, ln_largest: Array, isochrone: Array, bounds: Bounds,
+    star: Int[Array, " n"],
+    node: Int[Array, " n"],
+    group: Int[Array, " n"],
+    target: Array,
+    inverse_error: Array,
+    ln_largest: Array,
+    isochrone: Array,
+    bounds: Bounds,
 ) -> tuple[Float[Array, "n 8"], Float[Array, " n"]]:
     """Upper bound of ln of each block's contribution, and the largest lower bound of each group."""
     # Single precision is enough to choose, as in `_test_groups`.
@@ -307,8 +323,12 @@ def _bound_blocks(
 
 @eqx.filter_jit
 def _block_terms(
-    star: Int[Array, " n"], node: Int[Array, " n"], block: Int[Array, " n"],
-    target: Array, inverse_error: Array, rows: Float[Array, "n_block 7 16"],
+    star: Int[Array, " n"],
+    node: Int[Array, " n"],
+    block: Int[Array, " n"],
+    target: Array,
+    inverse_error: Array,
+    rows: Float[Array, "n_block 7 16"],
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Ln of each block's part of L(D), and the smallest chi-square of the middles of its pieces."""
 

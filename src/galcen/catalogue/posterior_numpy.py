@@ -26,7 +26,9 @@ def interval_integral(
     h = (r * d).sum(axis=0)
     c = (r * r).sum(axis=0)
     root = np.sqrt(a / 2)
-    closed = np.exp(-(c - h * h / a) / 2) * np.sqrt(np.pi / 2 / a) * (erf((1 - h / a) * root) + erf(h / a * root))
+    closed = (
+        np.exp(-(c - h * h / a) / 2) * np.sqrt(np.pi / 2 / a) * (erf((1 - h / a) * root) + erf(h / a * root))
+    )
     # Short intervals: the two error functions cancel; the middle is exact to O(a).
     middle = np.exp(-((r - d / 2) ** 2).sum(axis=0) / 2)
     ends = (np.exp(-c / 2) + np.exp(-((r - d) ** 2).sum(axis=0) / 2)) / 2
@@ -50,7 +52,9 @@ def ln_likelihood(
         r = (target[:, :, None] - low[:, None, :]) / error[:, None, None]
         d = np.broadcast_to(((high - low) / error[:, None])[:, None, :], r.shape)
         with np.errstate(divide="ignore", under="ignore"):
-            terms = interval_integral(r, d, np.asarray(intervals.gap)[mine]) @ np.asarray(intervals.weight)[mine]
+            terms = (
+                interval_integral(r, d, np.asarray(intervals.gap)[mine]) @ np.asarray(intervals.weight)[mine]
+            )
             result[i] = np.log(np.maximum(terms, 0.0))
     finite = np.isfinite(error)
     return result[_ISOCHRONE] - np.sum(np.log(np.sqrt(2 * np.pi) * error[finite]))

@@ -151,8 +151,11 @@ def draw_mass(
 
 
 def _draw_mass_star(
-    tables: MassTables, key: Key[Array, ""], isochrone: Int[Array, ""],
-    target: Float[Array, " 3"], inverse: Float[Array, " 3"],
+    tables: MassTables,
+    key: Key[Array, ""],
+    isochrone: Int[Array, ""],
+    target: Float[Array, " 3"],
+    inverse: Float[Array, " 3"],
 ) -> tuple[Array, Array, Array]:
     middle, extent = tables.middle[isochrone], tables.extent[isochrone]
     q = (target - middle) * inverse

@@ -42,17 +42,26 @@ def phase_space(
     n = len(source_id)
     parts = []
     for start in range(0, max(n, 1), BATCH):
-        batch = [np.pad(c[start : start + BATCH], (0, max(0, start + BATCH - n)), mode="constant") for c in columns]
+        batch = [
+            np.pad(c[start : start + BATCH], (0, max(0, start + BATCH - n)), mode="constant") for c in columns
+        ]
         # Padding sits at the centre of the first star's component, 8 kpc away: any place will do.
         batch[4] = np.where(batch[4] > 0, batch[4], 8000.0)
-        parts.append([np.asarray(x)[..., : n - start] for x in _kernel(galaxy, root, *map(jnp.asarray, batch))])
+        parts.append(
+            [np.asarray(x)[..., : n - start] for x in _kernel(galaxy, root, *map(jnp.asarray, batch))]
+        )
     return PhaseSpace(*(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)))
 
 
 @eqx.filter_jit
 def _kernel(
-    galaxy: Galaxy, root: Key[Array, ""], source_id: Int[Array, " n"], comp: Int[Array, " n"],
-    lon: Float[Array, " n"], lat: Float[Array, " n"], dist: Float[Array, " n"],
+    galaxy: Galaxy,
+    root: Key[Array, ""],
+    source_id: Int[Array, " n"],
+    comp: Int[Array, " n"],
+    lon: Float[Array, " n"],
+    lat: Float[Array, " n"],
+    dist: Float[Array, " n"],
 ) -> tuple[Array, ...]:
     x, y, z = position(galaxy.frame, lon, lat, dist)
     velocity = draw_velocity(galaxy.kinematics, keys(root, source_id), comp, x, y, z)

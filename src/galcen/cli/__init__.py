@@ -11,8 +11,11 @@ from galcen.cli import catalogue, inspect, products
 from galcen.errors import GalcenError
 
 app = typer.Typer(
-    help=__import__("galcen").__doc__, no_args_is_help=True, add_completion=False,
-    pretty_exceptions_enable=False, rich_markup_mode=None,
+    help=__import__("galcen").__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for group in (inspect, catalogue, products):
     for command in group.COMMANDS:

@@ -9,7 +9,7 @@ import typer
 
 
 def tiles(
-    config: Annotated[Optional[Path], typer.Option(help="Configuration file; the default one without.")] = None,  # noqa: UP045 - typer reads it
+    config: Annotated[Path | None, typer.Option(help="Configuration file; the default one without.")] = None,
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
     """List the tiles of a run: name, bounds, cells and, once known, stars."""
@@ -38,8 +38,15 @@ def sightline(
 
     typer.echo(
         stage.inspect(
-            l, b, band=band, bright=bright, faint=faint, area_arcmin2=area_arcmin2, law=law,
-            reference_switches=reference_switches, form=format,
+            l,
+            b,
+            band=band,
+            bright=bright,
+            faint=faint,
+            area_arcmin2=area_arcmin2,
+            law=law,
+            reference_switches=reference_switches,
+            form=format,
         )
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from galcen.config.base import Section
 from galcen.config.catalogue import Catalogue
@@ -85,7 +86,7 @@ def section_json(config: Config, *names: str, **extra: Any) -> str:  # noqa: ANN
     return json.dumps({**values, **extra}, sort_keys=True, separators=(",", ":"))
 
 
-def _fault(error: Any) -> str:
+def _fault(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"  {key}: unknown key; docs/configuration.md lists the known ones"

@@ -48,7 +48,9 @@ def _yaml(model: type[BaseModel], values: BaseModel, depth: int) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
         value = getattr(values, name)
-        lines += textwrap.wrap(_text(field), 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        lines += textwrap.wrap(
+            _text(field), 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
         if isinstance(value, BaseModel):
             lines += [f"{indent}{name}:", *_yaml(type(value), value, depth + 1)]
         else:
@@ -60,8 +62,14 @@ def _yaml(model: type[BaseModel], values: BaseModel, depth: int) -> list[str]:
 
 def _page(model: type[BaseModel], prefix: str) -> list[str]:
     """Markdown tables, one a section."""
-    lines = [f"## {f'`{prefix}`' if prefix else 'Top level'}", "", " ".join((model.__doc__ or "").split()), "",
-             "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"## {f'`{prefix}`' if prefix else 'Top level'}",
+        "",
+        " ".join((model.__doc__ or "").split()),
+        "",
+        "| key | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
     below = []
     for name, field in model.model_fields.items():
         inner = _section_of(field)

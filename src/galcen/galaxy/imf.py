@@ -63,7 +63,10 @@ def imf(bar: str = "E+E_X") -> Imf:
     density = slope_density(bar, mass) * mass
     number, weighted = (_cumulative(log_mass, p) for p in (density, density * mass))
     return Imf(
-        log_mass, density / number[-1], number / number[-1], weighted / weighted[-1],
+        log_mass,
+        density / number[-1],
+        number / number[-1],
+        weighted / weighted[-1],
         float(weighted[-1] / number[-1]),
     )
 

@@ -41,7 +41,9 @@ def build_intervals(
     count = [len(part["weight"]) for part in parts]
     columns = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
     return Intervals(
-        comp=np.repeat(np.arange(len(COMPONENTS)), count), start=np.concatenate([[0], np.cumsum(count)]), **columns
+        comp=np.repeat(np.arange(len(COMPONENTS)), count),
+        start=np.concatenate([[0], np.cumsum(count)]),
+        **columns,
     )
 
 

@@ -5,6 +5,8 @@ rate falling with 7 Gyr; thick disc 4 per cent of it; bar: the mass of Portail e
 in the box of Wegg & Gerhard (2013).
 """
 
+from itertools import pairwise
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
@@ -65,7 +67,11 @@ def normalisation(death_masses: dict[str, DeathMasses], *, bar: str = "E+E_X") -
         rho0[i], n_living[i], n_all[i], n_giant[i] = _per_mass(population, stars, living[i])
     bar_mean = yields["bar"].mean(np.exp(-0.5 * ((death_masses["bar"].age - BAR_AGE) / BAR_AGE_SPREAD) ** 2))
     nuclear = _at(yields["NSD"], 0)
-    for i, population, rho in ((8, bar_mean, FORMS[bar].rho0), (9, nuclear, 1.0), (10, nuclear, nuclear_cluster.RHO0)):
+    for i, population, rho in (
+        (8, bar_mean, FORMS[bar].rho0),
+        (9, nuclear, 1.0),
+        (10, nuclear, nuclear_cluster.RHO0),
+    ):
         fraction = population[0] / (population[0] + population[1])
         rho0[i], n_living[i], n_all[i], n_giant[i] = _per_mass(population, stars, rho * fraction)
     # The halo's density counts all its mass; its stars are those of the thick disc.
@@ -109,7 +115,7 @@ def _thin_bins(disc: _Yield) -> Float[np.ndarray, "7 5"]:
     weight = np.exp(-(1000 - age) * 0.01 / SFR_SCALE)
     columns = [c[row] * weight for c in (disc.mass, disc.remnant_mass, disc.number, disc.giants)] + [weight]
     edges = np.concatenate([[0], THIN_EDGES])
-    return np.array([[c[a:b].sum() for c in columns] for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    return np.array([[c[a:b].sum() for c in columns] for a, b in pairwise(edges)])
 
 
 def _means(thin: Float[np.ndarray, "7 5"]) -> Float[np.ndarray, "7 4"]:

@@ -8,11 +8,13 @@ from galcen.constants import MAS_YR_PER_KM_S_PC
 from galcen.galaxy.frame import Frame
 
 # r_galactic = T r_icrs (ESA 1997, The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11).
-ICRS_TO_GALACTIC = np.array([
-    [-0.0548755604, -0.8734370902, -0.4838350155],
-    [+0.4941094279, -0.4448296300, +0.7469822445],
-    [-0.8676661490, -0.1980763734, +0.4559837762],
-])
+ICRS_TO_GALACTIC = np.array(
+    [
+        [-0.0548755604, -0.8734370902, -0.4838350155],
+        [+0.4941094279, -0.4448296300, +0.7469822445],
+        [-0.8676661490, -0.1980763734, +0.4559837762],
+    ]
+)
 
 Angle = Float[Array, " n"]
 

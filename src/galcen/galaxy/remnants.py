@@ -10,8 +10,16 @@ from jaxtyping import Float
 WHITE_DWARF_BELOW = 9.0  # initial mass [Msun]
 
 # Upper edge of the initial mass [Msun] and probability of a neutron star below it.
-_NEUTRON_STAR = ((15.0, 1.0), (17.8, 0.679), (18.5, 0.833), (21.7, 0.5), (25.2, 0.0),
-                 (27.5, 0.652), (60.0, 0.0), (np.inf, 0.4))
+_NEUTRON_STAR = (
+    (15.0, 1.0),
+    (17.8, 0.679),
+    (18.5, 0.833),
+    (21.7, 0.5),
+    (25.2, 0.0),
+    (27.5, 0.652),
+    (60.0, 0.0),
+    (np.inf, 0.4),
+)
 
 
 def remnant_mass(mass: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

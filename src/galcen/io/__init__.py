@@ -1,0 +1,1 @@
+"""Files: schema, HDF5, provenance, users' tables."""

@@ -82,16 +82,17 @@ def write_columns(parent: h5py.Group, table: Table, columns: Mapping[str, np.nda
     """Write a table as a group of `parent`; the columns must be exactly those declared."""
     if set(columns) != set(table.names):
         raise SchemaError(
-            f"table {table.name}: columns differ from the schema: "
-            f"{sorted(set(columns) ^ set(table.names))}"
+            f"table {table.name}: columns differ from the schema: {sorted(set(columns) ^ set(table.names))}"
         )
     group = parent.create_group(table.name)
     group.attrs["n_row"] = len(columns[table.names[0]])
     for column in table.columns:
         values = np.asarray(columns[column.name]).astype(column.dtype, casting="same_kind")
         if values.shape != (group.attrs["n_row"],):
-            raise SchemaError(f"table {table.name}: column {column.name} has shape {values.shape}, "
-                              f"expected ({group.attrs['n_row']},)")
+            raise SchemaError(
+                f"table {table.name}: column {column.name} has shape {values.shape}, "
+                f"expected ({group.attrs['n_row']},)"
+            )
         dataset = write_array(group, column.name, values)
         dataset.attrs["unit"] = column.unit
         dataset.attrs["ucd"] = column.ucd
@@ -126,8 +127,10 @@ def read_columns(file: h5py.File, table: Table) -> dict[str, np.ndarray]:
             raise SchemaError(f"{file.filename}: table {table.name} has no column {name}; make it again")
         columns[name] = read_array(group, name)
         if len(columns[name]) != group.attrs["n_row"]:
-            raise SchemaError(f"{file.filename}: column {name} has {len(columns[name])} rows, "
-                              f"expected {group.attrs['n_row']}; make it again")
+            raise SchemaError(
+                f"{file.filename}: column {name} has {len(columns[name])} rows, "
+                f"expected {group.attrs['n_row']}; make it again"
+            )
     return columns
 
 
@@ -136,8 +139,10 @@ def read_array(group: h5py.Group, name: str) -> np.ndarray:
     try:
         return group[name][...]
     except (KeyError, OSError) as error:
-        raise SchemaError(f"{group.file.filename}: {group.name}/{name} cannot be read ({error}); "
-                          "delete the file and make it again") from None
+        raise SchemaError(
+            f"{group.file.filename}: {group.name}/{name} cannot be read ({error}); "
+            "delete the file and make it again"
+        ) from None
 
 
 def write_table(

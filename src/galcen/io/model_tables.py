@@ -37,14 +37,18 @@ def tables_folder(site_copy: Path | None = None) -> Path:
     """Folder of the external tables: the site's copy, or that of the genulens package."""
     if site_copy is not None:
         if not site_copy.is_dir():
-            raise ResourceError(f"tables.path: no folder {site_copy}; give the folder that holds "
-                                "EJK_G12_S20_LR.dat, or leave the key out")
+            raise ResourceError(
+                f"tables.path: no folder {site_copy}; give the folder that holds "
+                "EJK_G12_S20_LR.dat, or leave the key out"
+            )
         return site_copy
     try:
         files = metadata.distribution("genulens").files or []
     except metadata.PackageNotFoundError:
-        raise ResourceError("the package genulens is not installed, so there are no model tables; "
-                            "run `make env`, or give a copy with the key tables.path") from None
+        raise ResourceError(
+            "the package genulens is not installed, so there are no model tables; "
+            "run `make env`, or give a copy with the key tables.path"
+        ) from None
     for file in files:
         if file.name == "EJK_G12_S20_LR.dat":
             return Path(str(file.locate())).parent
@@ -73,13 +77,17 @@ def read_tables(site_copy: Path | None = None) -> tuple[ModelTables, dict[str, s
 
 def _checked(path: Path, accepted: list[str]) -> tuple[str, str]:
     if not path.is_file():
-        raise ResourceError(f"model table {path} is missing; install genulens 2.0.0a4 (`make env`) "
-                            "or give a complete copy with the key tables.path")
+        raise ResourceError(
+            f"model table {path} is missing; install genulens 2.0.0a4 (`make env`) "
+            "or give a complete copy with the key tables.path"
+        )
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest not in accepted:
-        raise ResourceError(f"model table {path} is damaged or of another version: its sha256 is "
-                            f"{digest}, expected {' or '.join(accepted)}; reinstall genulens 2.0.0a4")
+        raise ResourceError(
+            f"model table {path} is damaged or of another version: its sha256 is "
+            f"{digest}, expected {' or '.join(accepted)}; reinstall genulens 2.0.0a4"
+        )
     return content.decode(), digest
 
 
@@ -130,9 +138,11 @@ def _death_masses() -> dict[str, DeathMasses]:
     rows = list(csv.DictReader(lines))
     names = ("age", "alive", "giant_low", "giant_high")
     return {
-        population: DeathMasses(*(
-            np.array([float(row[name]) for row in rows if row["population"] == population])
-            for name in names
-        ))
+        population: DeathMasses(
+            *(
+                np.array([float(row[name]) for row in rows if row["population"] == population])
+                for name in names
+            )
+        )
         for population in ("disc", "bar", "NSD")
     }

@@ -57,8 +57,10 @@ def read_module(parent: h5py.Group, name: str) -> Any:  # noqa: ANN401 - any fie
     path, _, qualname = item.attrs["class"].partition(":")
     cls = getattr(importlib.import_module(path), qualname, None) if path.startswith(_HOME) else None
     if not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
-        raise SchemaError(f"{parent.file.filename}: {parent.name}/{name} is a {item.attrs['class']}, "
-                          "which this galcen does not know; make the file again")
+        raise SchemaError(
+            f"{parent.file.filename}: {parent.name}/{name} is a {item.attrs['class']}, "
+            "which this galcen does not know; make the file again"
+        )
     values = {field.name: read_module(item, field.name) for field in dataclasses.fields(cls)}
     module = object.__new__(cls)
     for field, value in values.items():

@@ -37,8 +37,7 @@ def _photometry() -> tuple[Column, ...]:
         for name, band in bands
         for column in (
             Column(name, "f8", "mag", f"phot.mag;em.IR.{band[0]}", f"observed {band}, 2MASS, Vega"),
-            Column(f"{name}_error", "f8", "mag", f"stat.error;phot.mag;em.IR.{band[0]}",
-                   f"error of {name}"),
+            Column(f"{name}_error", "f8", "mag", f"stat.error;phot.mag;em.IR.{band[0]}", f"error of {name}"),
         )
     )
 
@@ -64,10 +63,14 @@ _ASTROMETRY = (
 
 # What a simulated survey knows of its stars; missing for real ones.
 _INJECTED = (
-    Column("true_comp", "i1", "", "meta.code.class", "component a model star was drawn from; -1 for real stars"),
+    Column(
+        "true_comp", "i1", "", "meta.code.class", "component a model star was drawn from; -1 for real stars"
+    ),
     Column("true_dist", "f8", "pc", "pos.distance", "distance a model star was drawn at"),
     Column("true_mass_ini", "f8", "Msun", "phys.mass", "initial mass of a model star"),
-    Column("true_pml", "f8", "mas/yr", "pos.pm;pos.galactic.lon", "proper motion of a model star, times cos b"),
+    Column(
+        "true_pml", "f8", "mas/yr", "pos.pm;pos.galactic.lon", "proper motion of a model star, times cos b"
+    ),
     Column("true_pmb", "f8", "mas/yr", "pos.pm;pos.galactic.lat", "proper motion of a model star"),
     Column("true_rv", "f8", "km/s", "spect.dopplerVeloc", "radial velocity of a model star"),
 )
@@ -88,8 +91,13 @@ POSTERIOR = Table(
         Column("dist_p16", "f8", "pc", "stat.value;pos.distance", "16 per cent quantile of the distance"),
         Column("dist_p50", "f8", "pc", "stat.median;pos.distance", "median of the distance"),
         Column("dist_p84", "f8", "pc", "stat.value;pos.distance", "84 per cent quantile of the distance"),
-        Column("ln_evidence", "f8", "", "stat.likelihood",
-               "ln of the integral of prior times likelihood (pc, mag, mas)"),
+        Column(
+            "ln_evidence",
+            "f8",
+            "",
+            "stat.likelihood",
+            "ln of the integral of prior times likelihood (pc, mag, mas)",
+        ),
         Column("chi2_min", "f8", "", "stat.fit.chi2", "smallest photometric chi-square of any model star"),
         Column("flags", "i4", "", "meta.code.qual", "bit field, see docs/file_format.md"),
     ),
@@ -118,7 +126,13 @@ TRUTH = Table(
         Column("a_j", "f8", "mag", "phys.absorption;em.IR.J", "extinction in J at dist"),
         Column("a_h", "f8", "mag", "phys.absorption;em.IR.H", "extinction in H at dist"),
         Column("a_ks", "f8", "mag", "phys.absorption;em.IR.K", "extinction in Ks at dist"),
-        Column("x", "f8", "pc", "pos.cartesian.x;pos.galactocentric", "right-handed, from Sgr A*; the Sun at x < 0"),
+        Column(
+            "x",
+            "f8",
+            "pc",
+            "pos.cartesian.x;pos.galactocentric",
+            "right-handed, from Sgr A*; the Sun at x < 0",
+        ),
         Column("y", "f8", "pc", "pos.cartesian.y;pos.galactocentric", "towards l = 90 deg"),
         Column("z", "f8", "pc", "pos.cartesian.z;pos.galactocentric", "towards the north Galactic pole"),
         Column("vx", "f8", "km/s", "phys.veloc;pos.galactocentric", "Galactocentric velocity along x"),
@@ -129,7 +143,9 @@ TRUTH = Table(
         Column("pml", "f8", "mas/yr", "pos.pm;pos.galactic.lon", "true proper motion, times cos b"),
         Column("pmb", "f8", "mas/yr", "pos.pm;pos.galactic.lat", "true proper motion"),
         Column("radial_velocity", "f8", "km/s", "spect.dopplerVeloc", "true barycentric radial velocity"),
-        Column("dist_source", "i1", "", "meta.code", "0 photometry, 1 photometry and parallax, 2 Bailer-Jones"),
+        Column(
+            "dist_source", "i1", "", "meta.code", "0 photometry, 1 photometry and parallax, 2 Bailer-Jones"
+        ),
         Column("flags", "i4", "", "meta.code.qual", "bit field, see docs/file_format.md"),
         *_ASTROMETRY,
         *_INJECTED,

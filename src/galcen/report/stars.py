@@ -18,7 +18,12 @@ def classes(stars: Columns) -> Figure:
     n_star = len(stars["comp"])
     kinds = [
         ("drawn", np.bincount(stars["comp"], minlength=len(COMPONENTS)), "#0072B2", ""),
-        ("sum of probabilities", np.array([stars[f"p_comp_{i}"].sum() for i in range(len(COMPONENTS))]), "#E69F00", "//"),
+        (
+            "sum of probabilities",
+            np.array([stars[f"p_comp_{i}"].sum() for i in range(len(COMPONENTS))]),
+            "#E69F00",
+            "//",
+        ),
     ]
     known = stars["true_comp"] >= 0
     if known.any():
@@ -29,7 +34,9 @@ def classes(stars: Columns) -> Figure:
     for k, (label, number, colour, hatch) in enumerate(kinds):
         x = np.arange(len(COMPONENTS)) + (k - (len(kinds) - 1) / 2) * width
         error = np.sqrt(number) / n_star if label != "sum of probabilities" else None
-        axis.bar(x, number / n_star, width, yerr=error, label=label, color=colour, hatch=hatch, edgecolor="white")
+        axis.bar(
+            x, number / n_star, width, yerr=error, label=label, color=colour, hatch=hatch, edgecolor="white"
+        )
     axis.set_xticks(range(len(COMPONENTS)), COMPONENTS, rotation=30)
     axis.set(ylabel="fraction of the stars")
     axis.legend()
@@ -44,7 +51,9 @@ def colour_magnitude(stars: Columns) -> Figure:
         colour, magnitude = stars[f"mj{suffix}"] - stars[f"mks{suffix}"], stars[f"mks{suffix}"]
         for label, (members, shade, _) in GROUPS.items():
             mine = pick[np.isin(stars["comp"][pick], list(members))]
-            axis.plot(colour[mine], magnitude[mine], ".", ms=2, color=shade, label=label if len(mine) else None)
+            axis.plot(
+                colour[mine], magnitude[mine], ".", ms=2, color=shade, label=label if len(mine) else None
+            )
         axis.set(xlabel="J $-$ K$_s$ [mag]", title=title)
     axes[0].set_ylabel("K$_s$ [mag]")
     known = np.isfinite(stars["mj"] - stars["mks"])
@@ -68,12 +77,16 @@ def distances_and_motions(stars: Columns) -> Figure:
     return figure
 
 
-def _histograms(axis: Axes, stars: Columns, name: str, true: str, bins: np.ndarray, label: str, scale: float = 1.0) -> None:
+def _histograms(
+    axis: Axes, stars: Columns, name: str, true: str, bins: np.ndarray, label: str, scale: float = 1.0
+) -> None:
     for group, (members, colour, style) in GROUPS.items():
         mine = np.isin(stars["comp"], list(members))
         if not mine.any():
             continue
-        axis.hist(stars[name][mine] * scale, bins, histtype="step", color=colour, ls=style, lw=1.6, label=group)
+        axis.hist(
+            stars[name][mine] * scale, bins, histtype="step", color=colour, ls=style, lw=1.6, label=group
+        )
         truly = np.isin(stars["true_comp"], list(members))
         if truly.any():
             axis.hist(stars[true][truly] * scale, bins, color=colour, alpha=0.25)

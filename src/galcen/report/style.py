@@ -22,10 +22,18 @@ GROUPS = {
 }
 assert sorted(i for members, _, _ in GROUPS.values() for i in members) == list(range(len(COMPONENTS)))
 
-plt.rcParams.update({
-    "figure.dpi": 110, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.alpha": 0.25, "legend.frameon": False, "image.cmap": "cividis",
-})
+plt.rcParams.update(
+    {
+        "figure.dpi": 110,
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "legend.frameon": False,
+        "image.cmap": "cividis",
+    }
+)
 
 
 def png(figure: Figure) -> str:

@@ -1,0 +1,1 @@
+"""Stages of the workflow: read, compute, write; one module a rule."""

@@ -31,8 +31,10 @@ def run(output: Path, surveys: list[Path], options: dict[str, Any]) -> None:
     repeated = source_id[1:][source_id[1:] == source_id[:-1]]
     if len(repeated):
         names = ", ".join(str(path) for path in surveys)
-        raise SchemaError(f"{names}: identifier {repeated[0]} stands twice (and {len(repeated) - 1} more); "
-                          "give the stars of each survey identifiers of their own")
+        raise SchemaError(
+            f"{names}: identifier {repeated[0]} stands twice (and {len(repeated) - 1} more); "
+            "give the stars of each survey identifiers of their own"
+        )
     n_in, dropped = len(order), {}
     if catalogue.selection is not None:
         magnitude = apparent(columns, catalogue.selection.band, hw_relation)[order]

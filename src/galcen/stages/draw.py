@@ -45,12 +45,24 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     # Each realisation has streams of its own, so that its velocities are new as well.
     seed = options["seed"]
     values = draw_values(
-        galaxy, settings.error_floor, stage_key(seed, f"mass {realisation}"),
-        stars.source_id, data, observed["glon"], observed["glat"], comp, dist,
+        galaxy,
+        settings.error_floor,
+        stage_key(seed, f"mass {realisation}"),
+        stars.source_id,
+        data,
+        observed["glon"],
+        observed["glat"],
+        comp,
+        dist,
     )
     motion = phase_space(
-        galaxy, stage_key(seed, f"velocity {realisation}"), stars.source_id, comp,
-        np.radians(observed["glon"]), np.radians(observed["glat"]), dist,
+        galaxy,
+        stage_key(seed, f"velocity {realisation}"),
+        stars.source_id,
+        comp,
+        np.radians(observed["glon"]),
+        np.radians(observed["glat"]),
+        dist,
     )
     i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
     columns = {
@@ -69,7 +81,9 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         "dist_source": np.where(data.inverse_parallax_error > 0, 1, 0).astype(np.int8),
     }
     write_table(
-        output, TRUTH, {name: columns[name] for name in TRUTH.names},
+        output,
+        TRUTH,
+        {name: columns[name] for name in TRUTH.names},
         provenance("draw", options, input_hashes(model, complete, posterior_file)),
     )
     outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))

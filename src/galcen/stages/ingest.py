@@ -32,7 +32,9 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     for number, tile in enumerate(tiles):
         mine = np.flatnonzero(place == number)
         mine = mine[np.argsort(columns["source_id"][mine], kind="stable")]
-        write_table(folder / f"{tile.name}.h5", OBSERVED, {k: v[mine] for k, v in columns.items()}, attributes)
+        write_table(
+            folder / f"{tile.name}.h5", OBSERVED, {k: v[mine] for k, v in columns.items()}, attributes
+        )
     outside = int(np.count_nonzero(place < 0))
     log.info("%s: %d stars read, %d outside the footprint", survey.path, len(place), outside)
 
@@ -42,7 +44,8 @@ def observed(survey: SurveyTable) -> dict[str, np.ndarray]:
     given = read_survey(survey)
     n_star = len(given["source_id"])
     columns = {
-        c.name: np.full(n_star, np.nan if c.dtype.startswith("f") else -1, dtype=c.dtype) for c in OBSERVED.columns
+        c.name: np.full(n_star, np.nan if c.dtype.startswith("f") else -1, dtype=c.dtype)
+        for c in OBSERVED.columns
     }
     for name, values in given.items():
         base = name.removesuffix("_error")

@@ -27,9 +27,7 @@ _OUTPUTS = ("probability", "quantile", "ln_evidence", "beyond", "comp", "dist")
 
 def kernel_options(options: Posterior) -> kernel.Options:
     """The kernel's form of the configuration."""
-    return kernel.Options(
-        options.error_floor, options.missing_error, options.ruwe_limit, options.dist_max
-    )
+    return kernel.Options(options.error_floor, options.missing_error, options.ruwe_limit, options.dist_max)
 
 
 def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
@@ -45,7 +43,9 @@ def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
     )
 
 
-def infer(galaxy: Galaxy, columns: dict[str, np.ndarray], options: Posterior, seed: int) -> dict[str, np.ndarray]:
+def infer(
+    galaxy: Galaxy, columns: dict[str, np.ndarray], options: Posterior, seed: int
+) -> dict[str, np.ndarray]:
     """Summaries and draws of every star, in the order of `columns`.
 
     Returns
@@ -74,8 +74,12 @@ def infer(galaxy: Galaxy, columns: dict[str, np.ndarray], options: Posterior, se
             mine = members[start : start + kernel.BATCH]
             # A short batch repeats its first star: every batch has one shape.
             rows = np.concatenate([mine, np.repeat(mine[:1], kernel.BATCH - len(mine))])
-            part = kernel.Data(*(field[..., rows] for field in (
-                data.mag, data.inverse_error, data.parallax, data.inverse_parallax_error)))
+            part = kernel.Data(
+                *(
+                    field[..., rows]
+                    for field in (data.mag, data.inverse_error, data.parallax, data.inverse_parallax_error)
+                )
+            )
             curves = evaluator.curves(part, _take(line, rows), int(grid))
             star_keys = keys(root, jnp.asarray(stars.source_id[rows]))
             summary = summarise(star_keys, curves.dist, curves.density, curves.ln_scale, options.n_sample)
@@ -91,7 +95,11 @@ def infer(galaxy: Galaxy, columns: dict[str, np.ndarray], options: Posterior, se
 
 def _take(line: Sightlines, rows: np.ndarray) -> Sightlines:
     return Sightlines(
-        line.lon[rows], line.lat[rows], line.cell_lon_deg[rows], line.cell_lat_deg[rows], line.reddening[:, rows]
+        line.lon[rows],
+        line.lat[rows],
+        line.cell_lon_deg[rows],
+        line.cell_lat_deg[rows],
+        line.reddening[:, rows],
     )
 
 

@@ -45,8 +45,13 @@ def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None
 def _summary(columns: dict[str, np.ndarray], options: dict[str, Any], commit: str) -> str:
     n_star = len(columns["comp"])
     flagged = [[f.name or "", f"{int(np.count_nonzero(columns['flags'] & f)):,}"] for f in Flag]
-    rows = [["stars", f"{n_star:,}"], ["seed", str(options["seed"])], ["source", options["catalogue"]["source"]],
-            ["commit", commit or "unknown"], *flagged]
+    rows = [
+        ["stars", f"{n_star:,}"],
+        ["seed", str(options["seed"])],
+        ["source", options["catalogue"]["source"]],
+        ["commit", commit or "unknown"],
+        *flagged,
+    ]
     return page.table("Summary", ["", ""], rows, "Names in capitals count the stars with that flag.")
 
 
@@ -59,21 +64,34 @@ def _figures(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, 
     maps = sky.maps(columns["glon"], columns["glat"], np.asarray(galaxy.reddening.mean)[lon, lat], field)
     known = bool((columns["true_comp"] >= 0).any())
     return [
-        page.figure("The field", png(maps), "Stars of the catalogue and the reddening of the bulge, by cell."),
-        page.figure("Classes", png(stars.classes(columns)), "Components of the drawn stars; bars show Poisson errors."),
         page.figure(
-            "Posterior of chosen stars", png(posterior.examples(_examples(galaxy, columns, options))),
+            "The field", png(maps), "Stars of the catalogue and the reddening of the bulge, by cell."
+        ),
+        page.figure(
+            "Classes", png(stars.classes(columns)), "Components of the drawn stars; bars show Poisson errors."
+        ),
+        page.figure(
+            "Posterior of chosen stars",
+            png(posterior.examples(_examples(galaxy, columns, options))),
             "P(D) of stars spread over colour, from the bluest to the reddest, by component.",
         ),
-        page.figure("Colours and magnitudes", png(stars.colour_magnitude(columns)),
-                    "Left as observed, right the model stars drawn at the drawn distance."),
-        page.figure("Distances and proper motions", png(stars.distances_and_motions(columns)),
-                    "Lines: drawn values by drawn class." + (" Filled: true values by true class." if known else "")),
+        page.figure(
+            "Colours and magnitudes",
+            png(stars.colour_magnitude(columns)),
+            "Left as observed, right the model stars drawn at the drawn distance.",
+        ),
+        page.figure(
+            "Distances and proper motions",
+            png(stars.distances_and_motions(columns)),
+            "Lines: drawn values by drawn class." + (" Filled: true values by true class." if known else ""),
+        ),
         _distances(columns),
     ]
 
 
-def _examples(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, Any]) -> list[posterior.Example]:
+def _examples(
+    galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, Any]
+) -> list[posterior.Example]:
     """Posterior curves of stars from the bluest to the reddest."""
     colour = columns["mj"] - columns["mks"]
     candidates = np.flatnonzero(np.isfinite(colour))
@@ -88,9 +106,13 @@ def _examples(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str,
         data, _ = kernel.clean(stars_of(one), evaluator.options)
         line = sightlines(galaxy, one["glon"], one["glat"])
         curves = evaluator.curves(data, line, int(evaluator.classes(line)[0]))
-        title = (f"J-Ks = {colour[row]:.2f}, Ks = {columns['mks'][row]:.2f}, "
-                 f"l = {columns['glon'][row]:.3f}, b = {columns['glat'][row]:.3f}")
-        examples.append(posterior.Example(title, curves.dist[0], curves.density[:, 0], float(columns["true_dist"][row])))
+        title = (
+            f"J-Ks = {colour[row]:.2f}, Ks = {columns['mks'][row]:.2f}, "
+            f"l = {columns['glon'][row]:.3f}, b = {columns['glat'][row]:.3f}"
+        )
+        examples.append(
+            posterior.Example(title, curves.dist[0], curves.density[:, 0], float(columns["true_dist"][row]))
+        )
     return examples
 
 
@@ -100,9 +122,24 @@ def _distances(columns: dict[str, np.ndarray]) -> str:
         mine = columns["comp"] == i
         if mine.any():
             dist, pml = columns["dist"][mine], columns["pml"][mine]
-            rows.append([name, f"{mine.sum():,}", *(f"{q:,.0f}" for q in np.percentile(dist, [16, 50, 84])),
-                         f"{np.median(pml):.2f}", f"{np.median(columns['mass_ini'][mine]):.2f}"])
-    head = ["component", "stars", "D 16 % [pc]", "D 50 %", "D 84 %", "median mu_l* [mas/yr]", "median mass [Msun]"]
+            rows.append(
+                [
+                    name,
+                    f"{mine.sum():,}",
+                    *(f"{q:,.0f}" for q in np.percentile(dist, [16, 50, 84])),
+                    f"{np.median(pml):.2f}",
+                    f"{np.median(columns['mass_ini'][mine]):.2f}",
+                ]
+            )
+    head = [
+        "component",
+        "stars",
+        "D 16 % [pc]",
+        "D 50 %",
+        "D 84 %",
+        "median mu_l* [mas/yr]",
+        "median mass [Msun]",
+    ]
     return page.table("Distances by class", head, rows)
 
 
@@ -117,8 +154,15 @@ def _timings(folder: Path) -> str:
                 memory = float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else float("nan")
                 rules.setdefault(rule, []).append((float(row["s"]), memory))
     rows = [
-        [rule, str(len(jobs)), f"{np.sum([s for s, _ in jobs]):.1f}", f"{np.max([s for s, _ in jobs]):.1f}",
-         f"{np.nanmax([m for _, m in jobs]):.0f}" if np.isfinite([m for _, m in jobs]).any() else "-"]
+        [
+            rule,
+            str(len(jobs)),
+            f"{np.sum([s for s, _ in jobs]):.1f}",
+            f"{np.max([s for s, _ in jobs]):.1f}",
+            f"{np.nanmax([m for _, m in jobs]):.0f}" if np.isfinite([m for _, m in jobs]).any() else "-",
+        ]
         for rule, jobs in rules.items()
     ]
-    return page.table("Time and memory", ["rule", "jobs", "seconds, all", "seconds, longest", "memory, MB"], rows)
+    return page.table(
+        "Time and memory", ["rule", "jobs", "seconds, all", "seconds, longest", "memory, MB"], rows
+    )

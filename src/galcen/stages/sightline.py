@@ -31,15 +31,26 @@ HALF_BIN_MAG = 0.01
 """The reference program's luminosity functions are binned in 0.02 mag and shifted by half a bin."""
 
 REFERENCE = {
-    "nuclear_cluster": False, "interpolate_gaps": True, "bar_covariance": False,
-    "nuclear_disc_correlation_sign": False, "nuclear_disc_window": True,
+    "nuclear_cluster": False,
+    "interpolate_gaps": True,
+    "bar_covariance": False,
+    "nuclear_disc_correlation_sign": False,
+    "nuclear_disc_window": True,
 }
 BANDS = ("J", "H", "Ks", "Hw", "HwA", "HwB")
 
 
 def inspect(
-    l: float, b: float, *, band: str, bright: float, faint: float, area_arcmin2: float | None, law: str,  # noqa: E741
-    reference_switches: bool, form: str,
+    l: float,
+    b: float,
+    *,
+    band: str,
+    bright: float,
+    faint: float,
+    area_arcmin2: float | None,
+    law: str,
+    reference_switches: bool,
+    form: str,
 ) -> str:
     """The answer of `galcen sightline`, as a table or as JSON."""
     if band not in BANDS:
@@ -81,7 +92,9 @@ def summarise(
     """
     line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
     if not np.isfinite(line.reddening).all():
-        raise ConfigError(f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5)")
+        raise ConfigError(
+            f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5)"
+        )
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat))[0])
     dist = distance_grid(
         galaxy.frame, line.lon, line.lat, grid, DIST_MAX_REFERENCE if reference else DIST_MAX
@@ -108,13 +121,19 @@ def summarise(
     return {
         "components": components,
         **dict(zip(("a_j_at_gc", "a_h_at_gc", "a_ks_at_gc"), map(float, centre), strict=True)),
-        "ejk": float(colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]),
+        "ejk": float(
+            colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]
+        ),
     }
 
 
 def _statistics(
-    galaxy: Galaxy, lon_deg: float, lat_deg: float, comp: int,
-    dist: np.ndarray, rate: np.ndarray,
+    galaxy: Galaxy,
+    lon_deg: float,
+    lat_deg: float,
+    comp: int,
+    dist: np.ndarray,
+    rate: np.ndarray,
 ) -> dict[str, float | None]:
     """Mean, median and dispersion over stars drawn from the selected density."""
     names = ("dist_{}_pc", "mul_{}", "mub_{}", "vlos_{}")
@@ -122,11 +141,18 @@ def _statistics(
         return {name.format(s): None for name in names for s in ("mean", "median", "sigma")}
     # Distances at equal steps of the cumulative: no noise from the draw of the distance.
     u = (np.arange(N_DRAW) + 0.5) / N_DRAW
-    drawn = np.asarray(invert(jnp.asarray(dist), jnp.asarray(rate), cumulate(dist, jnp.asarray(rate)), jnp.asarray(u)))
+    drawn = np.asarray(
+        invert(jnp.asarray(dist), jnp.asarray(rate), cumulate(dist, jnp.asarray(rate)), jnp.asarray(u))
+    )
     there = np.full(N_DRAW, 1.0)
     motion = phase_space(
-        galaxy, stage_key(1, f"sightline {comp}"), np.arange(N_DRAW), np.full(N_DRAW, comp),
-        np.radians(lon_deg) * there, np.radians(lat_deg) * there, drawn,
+        galaxy,
+        stage_key(1, f"sightline {comp}"),
+        np.arange(N_DRAW),
+        np.full(N_DRAW, comp),
+        np.radians(lon_deg) * there,
+        np.radians(lat_deg) * there,
+        drawn,
     )
     columns = (drawn, motion.pml, motion.pmb, motion.radial_velocity)
     return {

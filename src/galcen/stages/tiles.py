@@ -19,10 +19,17 @@ def listing(configuration: Path | None, form: str) -> str:
     for tile in tiles_of(settings.footprint.model_dump(), settings.tiling.model_dump()):
         l_min, l_max, b_min, b_max = tile.bounds
         path = Path("results") / settings.run / "catalogue/complete" / f"{tile.name}.h5"
-        rows.append({
-            "tile": tile.name, "l_min": l_min, "l_max": l_max, "b_min": b_min, "b_max": b_max,
-            "cells": tile.n_cell, "stars": _stars(path),
-        })
+        rows.append(
+            {
+                "tile": tile.name,
+                "l_min": l_min,
+                "l_max": l_max,
+                "b_min": b_min,
+                "b_max": b_max,
+                "cells": tile.n_cell,
+                "stars": _stars(path),
+            }
+        )
     if form == "json":
         return json.dumps(rows)
     head = f"{'tile':10s} {'l_min':>9s} {'l_max':>9s} {'b_min':>9s} {'b_max':>9s} {'cells':>6s} {'stars':>9s}"

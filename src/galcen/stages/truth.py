@@ -51,9 +51,7 @@ def _column(files: list[h5py.File], name: str) -> Iterator[np.ndarray]:
 
 def _order(files: list[h5py.File]) -> np.ndarray:
     """Rows by HEALPix index, then identifier; refuses a star that is in two tiles."""
-    source_id, healpix = (
-        np.concatenate(list(_column(files, name))) for name in ("source_id", "healpix")
-    )
+    source_id, healpix = (np.concatenate(list(_column(files, name))) for name in ("source_id", "healpix"))
     unique, count = np.unique(source_id, return_counts=True)
     if (count > 1).any():
         raise SchemaError(

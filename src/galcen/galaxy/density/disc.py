@@ -18,8 +18,11 @@ SCALE_HEIGHT_45 = np.array([36.88, 85.10, 134.55, 175.41, 223.71, 264.42, 267.22
 
 
 def shape(
-    x: Float[Array, "..."], y: Float[Array, "..."], z: Float[Array, "..."],
-    scale_height: str = "constant", inner: str = "flat",
+    x: Float[Array, "..."],
+    y: Float[Array, "..."],
+    z: Float[Array, "..."],
+    scale_height: str = "constant",
+    inner: str = "flat",
 ) -> Float[Array, "8 ..."]:
     """S of the seven thin discs (sech^2) and the thick disc (exponential); 1 at the Sun's radius.
 

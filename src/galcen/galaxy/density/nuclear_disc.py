@@ -37,7 +37,9 @@ class TabulatedDensity(eqx.Module):
         return jnp.where(inside, 10.0**value, 0.0)
 
 
-def bilinear(table: Float[Array, "n_z n_r"], u: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+def bilinear(
+    table: Float[Array, "n_z n_r"], u: Float[Array, "..."], v: Float[Array, "..."]
+) -> Float[Array, "..."]:
     """Interpolate at column u and row v, clipped to the table."""
     n_row, n_column = table.shape
     u, v = jnp.clip(u, 0.0, n_column - 1.0), jnp.clip(v, 0.0, n_row - 1.0)

@@ -19,7 +19,9 @@ QUADRANTS = {
 }
 
 
-def law(name: str, lon_deg: Float[np.ndarray, "..."], lat_deg: Float[np.ndarray, "..."]) -> Float[np.ndarray, "3 ..."]:
+def law(
+    name: str, lon_deg: Float[np.ndarray, "..."], lat_deg: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "3 ..."]:
     """A_J, A_H, A_Ks per unit of E(J-Ks) at the centre [deg] of a cell."""
     lon, lat = np.broadcast_arrays(np.asarray(lon_deg, dtype=float), np.asarray(lat_deg, dtype=float))
     if name == "WC19":
@@ -34,7 +36,9 @@ def wang_chen_2019() -> Float[np.ndarray, " 3"]:
     return TWOMASS**power / (VVV[0] ** power - VVV[2] ** power)
 
 
-def nishiyama_2009(k_s: Float[np.ndarray, "..."], h_ratio: Float[np.ndarray, "..."]) -> Float[np.ndarray, "3 ..."]:
+def nishiyama_2009(
+    k_s: Float[np.ndarray, "..."], h_ratio: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "3 ..."]:
     """Nishiyama et al. (2009, ApJ 696, 1407) from A_Ks/E(J-Ks) and A_Ks/E(H-Ks)."""
     return np.stack([k_s + 1.0, k_s * (1 + 1 / h_ratio), k_s]) / VVV_PER_2MASS_EXCESS
 

@@ -1,8 +1,8 @@
-"""Velocities of the discs: modified Shu distribution of Sharma et al. (2014, ApJ 793, 51).
+r"""Velocities of the discs: modified Shu distribution of Sharma et al. (2014, ApJ 793, 51).
 
 The azimuthal velocity follows from the guiding radius R_g = phi R, whose probability is
 
-.. math:: P(\\phi | R, Z) \\propto \\frac{\\Sigma(R_g)}{g(c)} e^{c (2 \\ln\\phi + 1 - \\phi^2)}
+.. math:: P(\phi | R, Z) \propto \frac{\Sigma(R_g)}{g(c)} e^{c (2 \ln\phi + 1 - \phi^2)}
 
 (their eq. 14), with the dispersion and surface-density corrections of Sharma & Bland-Hawthorn (2013,
 ApJ 773, 183). Its quantiles are tabulated over R and |Z| at the standard normal scores: as the
@@ -28,14 +28,27 @@ H_R = np.array([14300.0] * 7 + [180000.0])  # scale length of the dispersions [p
 H_Z = np.array([5900.0] * 7 + [9400.0])
 SCALE_LENGTH = np.array([5000.0] + [2600.0] * 6 + [2200.0])
 
-R_GRID = np.concatenate([np.arange(500.0, 2000.0, 50.0), np.arange(2000.0, 4000.0, 100.0),
-                         np.arange(4000.0, 12501.0, 250.0)])
+R_GRID = np.concatenate(
+    [np.arange(500.0, 2000.0, 50.0), np.arange(2000.0, 4000.0, 100.0), np.arange(4000.0, 12501.0, 250.0)]
+)
 Z_GRID = np.arange(0.0, 3601.0, 300.0)
 SCORE_MAX, N_SCORE = 4.5, 91
 SCORES = np.linspace(-SCORE_MAX, SCORE_MAX, N_SCORE)
 
-_Q = (-0.028476, -1.4518, 12.492, -21.842, 19.130, -10.175, 3.5214, -0.81052, 0.12311, -0.011851,
-      0.00065476, -1.5809e-5)
+_Q = (
+    -0.028476,
+    -1.4518,
+    12.492,
+    -21.842,
+    19.130,
+    -10.175,
+    3.5214,
+    -0.81052,
+    0.12311,
+    -0.011851,
+    0.00065476,
+    -1.5809e-5,
+)
 
 
 class ShuTable(eqx.Module):
@@ -47,8 +60,10 @@ class ShuTable(eqx.Module):
 
 
 def circular_speed(
-    curve_r: Float[Array, " n_curve"], curve_v: Float[Array, " n_curve"],
-    r: Float[Array, "..."], z: Float[Array, "..."],
+    curve_r: Float[Array, " n_curve"],
+    curve_v: Float[Array, " n_curve"],
+    r: Float[Array, "..."],
+    z: Float[Array, "..."],
 ) -> Float[Array, "..."]:
     """Circular speed [km/s], reduced away from the plane (Sharma et al. 2014, eq. 22); 0 beyond the table."""
     speed = jnp.where(r <= curve_r[-1], jnp.interp(r, curve_r, curve_v), 0.0)
@@ -66,7 +81,10 @@ def sigma_z(disc: Int[Array, "..."], r: Float[Array, "..."]) -> Float[Array, "..
 
 
 def azimuthal_velocity(
-    table: ShuTable, disc: Int[Array, " n"], r: Float[Array, " n"], z: Float[Array, " n"],
+    table: ShuTable,
+    disc: Int[Array, " n"],
+    r: Float[Array, " n"],
+    z: Float[Array, " n"],
     score: Float[Array, "n_draw n"],
 ) -> Float[Array, "n_draw n"]:
     """v_phi [km/s] at standard normal scores; beyond 4.5 the score is cut."""
@@ -83,7 +101,9 @@ def azimuthal_velocity(
         base = ((disc * n_r + column) * n_z + row) * N_SCORE + k
         return flat[base] * (1 - u) + flat[base + 1] * u
 
-    phi = (at(i, j) * (1 - s) + at(i + 1, j) * s) * (1 - t) + (at(i, j + 1) * (1 - s) + at(i + 1, j + 1) * s) * t
+    phi = (at(i, j) * (1 - s) + at(i + 1, j) * s) * (1 - t) + (
+        at(i, j + 1) * (1 - s) + at(i + 1, j + 1) * s
+    ) * t
     return phi * circular_speed(table.curve_r, table.curve_v, phi * r, z)
 
 
@@ -93,7 +113,10 @@ def _place(grid: Float[Array, " n"], x: Float[Array, "..."]) -> tuple[Array, Arr
 
 
 def ln_probability(
-    curve: RotationCurve, disc: int, r: Float[np.ndarray, "..."], z: Float[np.ndarray, "..."],
+    curve: RotationCurve,
+    disc: int,
+    r: Float[np.ndarray, "..."],
+    z: Float[np.ndarray, "..."],
     phi: Float[np.ndarray, "..."],
 ) -> Float[np.ndarray, "..."]:
     """Ln P(phi | R, Z) up to a constant; -inf where the distribution vanishes."""

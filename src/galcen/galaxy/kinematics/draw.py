@@ -37,7 +37,10 @@ def build_kinematics(
 ) -> Kinematics:
     """Tabulate what the draws need."""
     return Kinematics(
-        disc.build_table(rotation_curve), nuclear_disc.build_moments(moments), bar, bar_covariance,
+        disc.build_table(rotation_curve),
+        nuclear_disc.build_moments(moments),
+        bar,
+        bar_covariance,
         nuclear_disc_correlation_sign,
     )
 
@@ -68,23 +71,28 @@ def draw_velocity(
 
 
 def _polar(
-    kinematics: Kinematics, score: Float[Array, "3 n_draw n"], comp: Int[Array, " n"],
-    r: Float[Array, " n"], z: Float[Array, " n"],
+    kinematics: Kinematics,
+    score: Float[Array, "3 n_draw n"],
+    comp: Int[Array, " n"],
+    r: Float[Array, " n"],
+    z: Float[Array, " n"],
 ) -> Float[Array, "3 n_draw n"]:
     """v_phi, v_R, v_Z of all components but the bar."""
     which = jnp.minimum(comp, THICK)
-    discs = jnp.stack([
-        disc.azimuthal_velocity(kinematics.shu, which, r, z, score[0]),
-        disc.sigma_r(which, r) * score[1],
-        disc.sigma_z(which, r) * score[2],
-    ])
+    discs = jnp.stack(
+        [
+            disc.azimuthal_velocity(kinematics.shu, which, r, z, score[0]),
+            disc.sigma_r(which, r) * score[1],
+            disc.sigma_z(which, r) * score[2],
+        ]
+    )
     mean, s_phi, s_r, s_z, rho = kinematics.nuclear_disc(r, z)
     if kinematics.nuclear_disc_correlation_sign:
         # By symmetry the ellipsoid tilts the other way below the plane.
         rho = rho * jnp.sign(z)
-    disc_nuclear = jnp.stack([
-        mean + s_phi * score[0], s_r * score[1], s_z * (rho * score[1] + jnp.sqrt(1 - rho**2) * score[2])
-    ])
+    disc_nuclear = jnp.stack(
+        [mean + s_phi * score[0], s_r * score[1], s_z * (rho * score[1] + jnp.sqrt(1 - rho**2) * score[2])]
+    )
     rotation, sigma, _ = nuclear_cluster.moments(r, z)
     cluster = sigma * score + jnp.stack([rotation, 0 * rotation, 0 * rotation])[:, None]
     s_halo = jnp.array([halo.SIGMA[1], halo.SIGMA[0], halo.SIGMA[2]])
@@ -94,8 +102,11 @@ def _polar(
 
 
 def _bar(
-    kinematics: Kinematics, score: Float[Array, "3 n_draw n"],
-    x: Float[Array, " n"], y: Float[Array, " n"], z: Float[Array, " n"],
+    kinematics: Kinematics,
+    score: Float[Array, "3 n_draw n"],
+    x: Float[Array, " n"],
+    y: Float[Array, " n"],
+    z: Float[Array, " n"],
 ) -> Float[Array, "3 n_draw n"]:
     mean_x, mean_y = bar.mean_velocity(kinematics.bar_form, x, y)
     sigma = bar.dispersion(kinematics.bar_form, x, y, z)

@@ -12,8 +12,28 @@ from jaxtyping import Array, Float
 from galcen.galaxy.density.nuclear_cluster import elliptical_radius
 
 A_GRID = np.array([0.03, 0.1, 0.3, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200])  # [pc]
-SIGMA_GRID = np.array([595.3, 321.3, 182.7, 142.4, 106.2, 85.7, 78.2, 70.8, 66.5, 62.4, 58.6, 56.7,
-                       55.9, 58.3, 61.9, 63.8, 63.3, 60.2])  # [km/s]
+SIGMA_GRID = np.array(
+    [
+        595.3,
+        321.3,
+        182.7,
+        142.4,
+        106.2,
+        85.7,
+        78.2,
+        70.8,
+        66.5,
+        62.4,
+        58.6,
+        56.7,
+        55.9,
+        58.3,
+        61.9,
+        63.8,
+        63.3,
+        60.2,
+    ]
+)  # [km/s]
 ROTATION = 0.5
 NO_ESCAPE_WITHIN = 0.5
 """Bound to the black hole, stars this close [pc] are not cut at the escape speed."""
