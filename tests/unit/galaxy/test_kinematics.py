@@ -1,0 +1,154 @@
+"""Velocities against tables of the model, closed forms and astropy."""
+
+import astropy.units as u
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+
+from galcen.galaxy.components import BAR, NSC, NSD
+from galcen.galaxy.frame import Frame
+from galcen.galaxy.kinematics import bar, build_kinematics, disc, draw_velocity
+from galcen.galaxy.observables import galactic_to_icrs, icrs_proper_motion, icrs_to_galactic, observables
+from galcen.io.model_tables import read_tables
+from galcen.random import keys, stage_key
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return read_tables()[0]
+
+
+@pytest.fixture(scope="module")
+def kinematics(tables):
+    return build_kinematics(tables.rotation_curve, tables.nuclear_disc)
+
+
+# Koshimoto et al. (2021), evaluated independently: R, |Z|, disc, mean and dispersion of v_phi.
+AZIMUTHAL = [
+    (8160, 0, 0, 238.58, 5.86),
+    (8160, 0, 2, 234.54, 16.33),
+    (8160, 0, 6, 223.76, 32.39),
+    (8160, 0, 7, 188.78, 55.97),
+    (5000, 100, 2, 227.31, 25.57),
+    (2000, 100, 6, 177.22, 56.08),
+    (1000, 0, 2, 153.29, 45.20),
+    (1000, 0, 7, 165.48, 65.96),
+    (300, 50, 0, 68.41, 15.44),
+    (300, 50, 7, 112.04, 44.70),
+]
+
+
+@pytest.mark.parametrize(("r", "z", "which", "mean", "sigma"), AZIMUTHAL)
+def test_azimuthal_velocities_of_the_discs(kinematics, r, z, which, mean, sigma):
+    """Mean within 0.1 % and dispersion within 0.5 % of direct integration of the Shu distribution."""
+    score = np.linspace(-4.5, 4.5, 20001)
+    weight = np.exp(-0.5 * score**2) / np.exp(-0.5 * score**2).sum()
+    place = (jnp.array([which]), jnp.array([float(r)]), jnp.array([float(z)]))
+    v = np.asarray(disc.azimuthal_velocity(kinematics.shu, *place, jnp.asarray(score)[:, None]))[:, 0]
+    got = (weight * v).sum()
+    assert got == pytest.approx(mean, rel=1e-3)
+    assert np.sqrt((weight * (v - got) ** 2).sum()) == pytest.approx(sigma, rel=5e-3)
+
+
+def test_bar_moments():
+    """Mean velocity and dispersions without covariance at three points, to four digits."""
+    x = np.array([163.952894, 2162.963039, 10.0])
+    y = np.array([147.546860, 112.654008, 0.0])
+    z = np.array([-202.361061, -143.883002, 0.0])
+    np.testing.assert_allclose(
+        bar.mean_velocity("E+E_X", x, y), [[-7.7425, 32.6567, 0.0048], [7.3924, 121.9081, 0.4765]], atol=6e-5
+    )
+    np.testing.assert_allclose(
+        bar.without_covariance(bar.dispersion("E+E_X", x, y, z)),
+        [[153.9187, 78.3327, 203.1738], [133.3937, 81.5114, 167.5038], [124.8784, 73.5458, 151.9002]],
+        atol=6e-5,
+    )
+
+
+def test_nuclear_disc_moments(kinematics):
+    """Five interpolated points, to the printed digits."""
+    expected = [
+        (34.4750, 91.6443, 92.3273, 100.6186, -0.0018),
+        (78.7600, 68.4935, 76.0777, 67.8624, 0.0136),
+        (88.8600, 50.6478, 66.2374, 53.3488, 0.0677),
+        (65.2680, 31.0388, 53.2780, 26.1985, 0.2634),
+        (11.2200, 14.5792, 30.5997, 8.5197, 0.6437),
+    ]
+    got = kinematics.nuclear_disc(np.array([12.5, 52, 103, 251, 602]), np.array([2.5, 11, 31, 47, 113]))
+    np.testing.assert_allclose(np.asarray(got).T, expected, atol=6e-5)
+
+
+def _draw(kinematics, comp, x, y, z, n=60000):
+    place = (np.full(n, comp), np.full(n, x), np.full(n, y), np.full(n, z))
+    return np.asarray(
+        draw_velocity(kinematics, keys(stage_key(1, "test"), jnp.arange(n)), *map(jnp.asarray, place))
+    )
+
+
+def test_bar_draws_keep_the_covariance(tables, kinematics):
+    """Covariance (s_x^2 - s_y^2) sin cos of the bar's angle, within 4 standard errors; none when off."""
+    at = (800.0, -300.0, 50.0)
+    s_x, s_y, _ = np.asarray(bar.dispersion("E+E_X", *map(np.array, at)))
+    angle = np.radians(27.0)
+    expected = (s_x**2 - s_y**2) * np.sin(angle) * np.cos(angle)
+    error = 4 * s_x * s_y / np.sqrt(60000)
+    v = _draw(kinematics, BAR, *at)
+    assert abs(np.cov(v[:2])[0, 1] - expected) < error
+    assert expected > 3 * error
+    plain = build_kinematics(tables.rotation_curve, tables.nuclear_disc, bar_covariance=False)
+    assert abs(np.cov(_draw(plain, BAR, *at)[:2])[0, 1]) < error
+
+
+def test_correlation_of_the_nuclear_disc_changes_sign(kinematics):
+    """At (R, Z) = (251, +-47) pc the correlation of v_R and v_z is +-0.2634, within 4 standard errors."""
+    for sign in (1, -1):
+        v = _draw(kinematics, NSD, 251.0, 0.0, 47.0 * sign)
+        assert np.corrcoef(v[0], v[2])[0, 1] == pytest.approx(0.2634 * sign, abs=4 / np.sqrt(60000))
+        assert v[1].mean() == pytest.approx(65.268, abs=4 * 31.04 / np.sqrt(60000))
+
+
+def test_cluster_rotates_with_half_its_dispersion(kinematics):
+    """At R = 10 pc in the plane: sigma 62.4 km/s, rotation 31.2 km/s, within 4 standard errors."""
+    v = _draw(kinematics, NSC, 10.0, 0.0, 0.0)
+    error = 4 * 62.4 / np.sqrt(60000)
+    assert v[1].mean() == pytest.approx(31.2, abs=error)
+    np.testing.assert_allclose(v.std(axis=1), 62.4, atol=error)
+
+
+def test_no_star_escapes(kinematics):
+    """Nothing beyond 600 km/s at the centre of the bar, where one draw in thirty is."""
+    assert np.linalg.norm(_draw(kinematics, BAR, 1.0, 0.0, 0.0), axis=0).max() < 600.0
+
+
+@pytest.mark.parametrize(
+    ("sun", "expected"),
+    [
+        ((8160.0, (10.0, 243.0, 7.0)), (-6.282, -0.181)),
+        ((8178.0, (12.9, 245.6, 7.78)), (-6.335, -0.201)),
+    ],
+)
+def test_an_object_at_rest_moves_with_the_sun(sun, expected):
+    """Proper motion of Sgr A* at rest for published solar motions, to the printed digits."""
+    frame = Frame(sun[0], 25.0, sun[1])
+    lon, lat = np.radians([-0.056]), np.radians([-0.046])
+    pml, pmb, _ = observables(frame, lon, lat, np.array([sun[0]]), np.zeros((3, 1)))
+    np.testing.assert_allclose([pml[0], pmb[0]], expected, atol=6e-4)
+
+
+def test_galactic_axes_agree_with_astropy():
+    """Positions to 30 mas, proper motions to 1e-6 mas/yr: astropy ties the axes to FK5, 23 mas from ICRS."""
+    rng = np.random.default_rng(2)
+    lon, lat = rng.uniform(-3, 3, 200), rng.uniform(-1.4, 1.4, 200)
+    pml, pmb = rng.normal(0, 5, (2, 200))
+    sky = SkyCoord(
+        l=lon * u.rad, b=lat * u.rad, pm_l_cosb=pml * u.mas / u.yr, pm_b=pmb * u.mas / u.yr, frame="galactic"
+    ).icrs
+    ra, dec = galactic_to_icrs(lon, lat)
+    here = SkyCoord(ra=np.asarray(ra) * u.rad, dec=np.asarray(dec) * u.rad)
+    assert here.separation(sky).to_value(u.mas).max() < 30.0
+    pmra, pmdec = icrs_proper_motion(lon, lat, pml, pmb)
+    np.testing.assert_allclose(pmra, sky.pm_ra_cosdec.value, atol=1e-6)
+    np.testing.assert_allclose(pmdec, sky.pm_dec.value, atol=1e-6)
+    back = icrs_to_galactic(ra, dec)
+    np.testing.assert_allclose(np.angle(np.exp(1j * (np.asarray(back[0]) - lon))), 0, atol=1e-9)
