@@ -5,7 +5,6 @@ import csv
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import reference_file
 
 from galcen.galaxy.components import NSC
 from galcen.galaxy.density import build_density
@@ -13,6 +12,7 @@ from galcen.galaxy.frame import Frame, position
 from galcen.galaxy.imf import imf, slope_density
 from galcen.galaxy.normalisation import disc_mass_in_box, normalisation
 from galcen.io.model_tables import read_tables
+from reference import reference_file
 
 
 @pytest.fixture(scope="module")

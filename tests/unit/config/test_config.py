@@ -1,0 +1,79 @@
+"""The configuration: refusals by name, and generated files in step."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from galcen import config
+from galcen.config.generate import files
+from galcen.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "config/schema.json", "docs/configuration.md"])
+def test_generated_files_are_in_step(path):
+    """`python -m galcen.config.generate` would change nothing."""
+    assert (ROOT / path).read_text() == files()[path]
+
+
+def test_the_default_file_is_the_default():
+    """Reading config.yaml gives the models' own defaults."""
+    assert config.load(ROOT / "config/config.yaml") == config.parse({})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"galxy": {}}, "galxy: unknown key"),
+        ({"posterior": {"methd": "exact"}}, "posterior.methd: unknown key"),
+        ({"footprint": {"b_min": 0.3, "b_max": 0.1}}, "b_min = 0.3 must be below b_max = 0.1"),
+        ({"footprint": {"l_min": -12}}, "footprint.l_min"),
+        ({"seed": -1}, "seed"),
+        ({"catalogue": {"selection": {"bright": 12, "faint": 9}}}, "must be below faint"),
+        ({"catalogue": {"source": "model", "selection": None}}, "needs a magnitude"),
+    ],
+)
+def test_faults_are_named(values, message):
+    """The key, what was found, what is expected."""
+    with pytest.raises(ConfigError, match=message):
+        config.parse(values)
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path):
+    """YAML of another kind."""
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        config.load(tmp_path / "list.yaml")
+
+
+def _ranges():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    texts = project["project"]["dependencies"] + [t for g in project["dependency-groups"].values() for t in g]
+    return {r.name: r for r in map(Requirement, texts)}
+
+
+@pytest.mark.parametrize("name", ["py311.txt", "py312.txt"])
+def test_pinned_versions_lie_in_the_ranges(name):
+    """Every dependency is pinned to a version that pyproject.toml allows."""
+    lines = (ROOT / "requirements" / name).read_text().split()
+    pins = dict(line.split("==") for line in lines)
+    for package, requirement in _ranges().items():
+        assert requirement.specifier.contains(pins[package], prereleases=True), package
+
+
+@pytest.mark.parametrize("name", ["cpu.yaml", "gpu.yaml", "report.yaml"])
+def test_conda_environments_repeat_the_ranges(name):
+    """Form and ranges of the conda files; they are not solved here."""
+    content = yaml.safe_load((ROOT / "envs" / name).read_text())
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    ranges = _ranges()
+    plain = [item for item in content["dependencies"] if isinstance(item, str)]
+    (pip,) = (item["pip"] for item in content["dependencies"] if isinstance(item, dict))
+    for text in [*plain, *(t for t in pip if not t.startswith("-e"))]:
+        requirement = Requirement(text)
+        if requirement.name in ranges:
+            assert requirement.specifier == ranges[requirement.name].specifier, text
