@@ -10,13 +10,13 @@ from galcen.config.base import Section
 class Footprint(Section):
     """A rectangle in Galactic coordinates; cells whose centre lies inside belong to it."""
 
-    l_min: float = Field(-0.2, ge=-9.5)
+    l_min: float = Field(-0.25, ge=-9.5)
     """Western edge: Galactic longitude [deg], negative below 0."""
-    l_max: float = Field(0.2, le=9.5)
+    l_max: float = Field(0.15, le=9.5)
     """Eastern edge: Galactic longitude [deg]."""
-    b_min: float = Field(-0.2, ge=-10.0)
+    b_min: float = Field(-0.1, ge=-10.0)
     """Southern edge: Galactic latitude [deg]."""
-    b_max: float = Field(0.2, le=4.5)
+    b_max: float = Field(0.0, le=4.5)
     """Northern edge: Galactic latitude [deg]."""
 
     @model_validator(mode="after")
