@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import h5py
-
 from galcen import config
 from galcen.catalogue.tiling import tiles_of
 from galcen.errors import ConfigError
+from galcen.io.hdf5 import open_product
+from galcen.io.schema import OBSERVED
 
 
 def listing(configuration: Path | None, form: str) -> str:
@@ -44,5 +44,5 @@ def listing(configuration: Path | None, form: str) -> str:
 def _stars(path: Path) -> int | None:
     if not path.is_file():
         return None
-    with h5py.File(path, "r") as file:
-        return int(file["observed"].attrs["n_row"])
+    with open_product(path, OBSERVED.name) as file:
+        return int(file[OBSERVED.name].attrs["n_row"])

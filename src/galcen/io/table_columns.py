@@ -1,0 +1,114 @@
+"""One column of a user's table, of whatever type, as float64 or int64."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from galcen.errors import SchemaError
+
+EMPTY = ("", "nan", "null", "none", "n/a", "--")
+"""Cells of text that hold no value, in any case of letters."""
+
+
+class RawColumn(NamedTuple):
+    """A column as it stands in the table: float64 with NaN for what is missing, or int64."""
+
+    values: np.ndarray
+    unit: str | None
+
+
+class WantedColumn(NamedTuple):
+    """Where a column comes from, and whether it must hold whole numbers (identifiers)."""
+
+    path: Path
+    name: str
+    whole: bool
+
+    @property
+    def expected(self) -> str:
+        """What a cell must be."""
+        return "a whole number from 0 to 2^53" if self.whole else "a number"
+
+    def fault(self, row: int, cell: object) -> SchemaError:
+        """A cell that cannot be read."""
+        return SchemaError(f"{self.path}: row {row}, column {self.name}: {cell!r} is not {self.expected}")
+
+    def wrong_type(self, found: object) -> SchemaError:
+        """A column that cannot be read."""
+        advice = (
+            "; a float does not hold every identifier: store them as integers, or leave source_id out of "
+            "the column map to number the rows"
+        )
+        return SchemaError(
+            f"{self.path}: column {self.name} holds {found}, expected {self.expected}"
+            f"{advice if self.whole else ''}"
+        )
+
+
+def check_names(path: Path, found: Sequence[str], wanted: Iterable[str], advice: str = "") -> None:
+    """Refuse a column that the table does not have, or has twice, and name those like it."""
+    plain = {name.lower(): name for name in found}
+    for name in wanted:
+        if name not in found:
+            near = [plain[match] for match in difflib.get_close_matches(name.lower(), plain, 3)]
+            has = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(found[:12])}"
+            # One long name is the usual look of a wrong delimiter.
+            hint = f"; {advice}" if advice and len(found) == 1 else ""
+            raise SchemaError(f"{path}: the table has no column {name}; {has}{hint}")
+        if found.count(name) > 1:
+            raise SchemaError(f"{path}: the table has {found.count(name)} columns {name}; rename all but one")
+
+
+def from_numpy(values: np.ndarray, mask: np.ndarray | None, column: WantedColumn) -> np.ndarray:
+    """An array of any type as float64 or int64; what the mask covers is missing."""
+    if values.ndim != 1:
+        raise column.wrong_type(f"arrays of shape {values.shape[1:]}")
+    if values.dtype.kind in "OSU":
+        text = [item.decode() if isinstance(item, bytes) else str(item) for item in values.tolist()]
+        return from_arrow(pa.array(text, pa.string(), mask=mask), column, 1)
+    native = values.astype(values.dtype.newbyteorder("="))
+    return from_arrow(pa.array(native, mask=mask), column, 1)
+
+
+def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
+    """An array of any type as float64 or int64; `first` is the row of its first element."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array = pc.utf8_trim_whitespace(array)
+        blank = pc.is_in(pc.utf8_lower(array), pa.array(EMPTY, array.type))
+        array = pc.if_else(blank, pa.scalar(None, array.type), array)
+    elif pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
+        if column.whole:
+            raise column.wrong_type(array.type)
+    elif not (pa.types.is_integer(array.type) or pa.types.is_null(array.type)):
+        raise column.wrong_type(array.type)
+    kind = pa.int64() if column.whole else pa.float64()
+    try:
+        numbers = pc.cast(array, kind)
+    except pa.ArrowInvalid:
+        row, cell = next(_misfits(array, kind))
+        raise column.fault(first + row, cell) from None
+    if column.whole and numbers.null_count:
+        row = int(np.argmax(np.asarray(pc.is_null(numbers))))
+        raise SchemaError(
+            f"{column.path}: row {first + row}, column {column.name}: the cell is empty; every star needs "
+            "an identifier, or leave source_id out of the column map to number the rows"
+        )
+    if not column.whole:
+        numbers = pc.fill_null(numbers, np.nan)
+    return numbers.to_numpy(zero_copy_only=False)
+
+
+def _misfits(array: pa.Array, kind: pa.DataType) -> Iterable[tuple[int, object]]:
+    """Place and content of the cells that are no number."""
+    for row, cell in enumerate(array):
+        try:
+            pc.cast(cell, kind)
+        except pa.ArrowInvalid:
+            yield row, cell.as_py()

@@ -1,0 +1,239 @@
+"""Columns of users' tables as numbers: CSV, TSV, FITS, VOTable, Parquet and ECSV.
+
+Only the columns asked for are kept; delimited text and Parquet are read in batches, so that
+what is held in memory is the numbers alone. Rows are counted from 1, without the header.
+"""
+
+import csv
+import gzip
+import io
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from galcen.errors import SchemaError
+from galcen.io.table_columns import RawColumn, WantedColumn, check_names, from_arrow, from_numpy
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".cat": "tsv",
+    ".txt": "tsv",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".vot": "votable",
+    ".votable": "votable",
+    ".xml": "votable",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".ecsv": "ecsv",
+}
+"""Format by the file's ending; a further .gz is allowed for all but Parquet."""
+
+BLOCK_BYTES = 1 << 24
+
+
+def read_columns(path: Path, form: str, whole: Mapping[str, bool]) -> dict[str, RawColumn]:
+    """Some columns of a table.
+
+    Parameters
+    ----------
+    path
+        The table.
+    form
+        csv, tsv, fits, votable, parquet, ecsv, or auto to go by the file's ending.
+    whole
+        The table's name of each column wanted -> whether it holds identifiers, which must be
+        integers; all others become float64.
+
+    Raises
+    ------
+    SchemaError
+        The file is missing, damaged or of another format; a column is not there, or a cell of
+        it is no number.
+    """
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise SchemaError(f"{path}: the table {found}; paths are relative to the folder snakemake is run in")
+    if form == "auto":
+        form = ENDINGS.get(Path(path.name.removesuffix(".gz")).suffix.lower(), "")
+    if form not in _READERS:
+        raise SchemaError(
+            f"{path}: the ending tells no known format; set `format` to one of {', '.join(_READERS)}"
+        )
+    wanted = {name: WantedColumn(path, name, is_whole) for name, is_whole in whole.items()}
+    columns: dict[str, RawColumn] = {}
+    reason = ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            columns = _READERS[form](path, wanted)
+        except (SchemaError, MemoryError):
+            raise
+        except Exception as error:  # each reader, and each library below it, has errors of its own
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    # Astropy only warns of a FITS file that ends too early, and may return what it likes.
+    short = [str(warning.message) for warning in caught if "truncated" in str(warning.message)]
+    reason = short[0] if short else reason
+    if reason:
+        raise SchemaError(
+            f"{path}: cannot be read as {form}: {reason}; the file is damaged, or `format` is another"
+        )
+    return columns
+
+
+def _open_text(path: Path) -> io.TextIOBase:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _header(path: Path, delimiter: str) -> tuple[list[str], int]:
+    """Names of the columns, and number of comments (#) and empty lines above them."""
+    with _open_text(path) as lines:
+        for number, line in enumerate(lines):
+            if line.strip() and not line.startswith("#"):
+                return next(csv.reader([line], delimiter=delimiter)), number
+    raise SchemaError(f"{path}: the table is empty; expected a line of column names and at least one star")
+
+
+def _delimited(path: Path, wanted: dict[str, WantedColumn], delimiter: str) -> dict[str, RawColumn]:
+    import pyarrow.csv as reader  # deferred: each format loads only its own library
+
+    names, skipped = _header(path, delimiter)
+    check_names(path, names, list(wanted), "is the delimiter another? set `format`")
+    ragged: list[Any] = []
+
+    def keep(row: Any) -> str:  # noqa: ANN401 - pyarrow's type has no name
+        ragged.append(row)
+        return "error"
+
+    try:
+        batches = reader.open_csv(
+            path,
+            # Without threads pyarrow knows the number of a row.
+            reader.ReadOptions(use_threads=False, skip_rows=skipped, block_size=BLOCK_BYTES),
+            reader.ParseOptions(delimiter=delimiter, invalid_row_handler=keep),
+            reader.ConvertOptions(
+                include_columns=list(wanted), column_types={name: pa.string() for name in wanted}
+            ),
+        )
+        return _gather(batches, wanted, {})
+    except pa.ArrowInvalid:
+        if not ragged:
+            raise
+        first = ragged[0]
+        raise SchemaError(
+            f"{path}: row {first.number - skipped - 1}: {first.actual_columns} cells, expected "
+            f"{first.expected_columns} as in the line of column names"
+        ) from None
+
+
+def _parquet(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+    import pyarrow.parquet as reader  # deferred: each format loads only its own library
+
+    with reader.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        check_names(path, schema.names, list(wanted))
+        # Astropy writes a masked column as two; the values under the mask mean nothing.
+        flags = {field.name for field in schema if pa.types.is_boolean(field.type)}
+        masks = [f"{name}.mask" for name in wanted if f"{name}.mask" in flags]
+        batches = file.iter_batches(columns=[*wanted, *masks], use_threads=False)
+        return _gather(batches, wanted, _parquet_units(schema))
+
+
+def _parquet_units(schema: pa.Schema) -> dict[str, str]:
+    """Units by column: Parquet knows none, astropy and others write them as metadata."""
+    from astropy.table import meta  # deferred: each format loads only its own library
+
+    units = {
+        field.name: field.metadata[b"unit"].decode() for field in schema if b"unit" in (field.metadata or {})
+    }
+    header = (schema.metadata or {}).get(b"table_meta_yaml")
+    if header is not None:
+        described = meta.get_header_from_yaml(header.decode().split("\n"))["datatype"]
+        units |= {item["name"]: str(item["unit"]) for item in described if "unit" in item}
+    return units
+
+
+def _gather(
+    batches: Iterable[pa.RecordBatch], wanted: dict[str, WantedColumn], units: dict[str, str]
+) -> dict[str, RawColumn]:
+    """Convert batch by batch, so that text and numbers are never both in memory."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    first = 1
+    for batch in batches:
+        for name, column in wanted.items():
+            cells = batch.column(name)
+            if f"{name}.mask" in batch.schema.names:
+                cells = pc.if_else(batch.column(f"{name}.mask"), pa.scalar(None, cells.type), cells)
+            parts[name].append(from_arrow(cells, column, first))
+        first += batch.num_rows
+    empty = np.empty(0)
+    return {
+        name: RawColumn(np.concatenate(arrays) if arrays else empty, units.get(name))
+        for name, arrays in parts.items()
+    }
+
+
+def _fits(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+    from astropy.io import fits  # deferred: each format loads only its own library
+
+    with fits.open(path) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        if not tables:
+            raise ValueError("it holds no table")
+        header, data = tables[0].columns, tables[0].data
+        check_names(path, header.names, list(wanted))
+        columns = {}
+        for name, column in wanted.items():
+            values, null = np.asarray(data[name]), header[name].null
+            # A null is a value of its own for integers only; NaN is the null of floats.
+            mask = values == null if values.dtype.kind in "iu" and isinstance(null, int) else None
+            columns[name] = RawColumn(from_numpy(values, mask, column), header[name].unit)
+    return columns
+
+
+def _votable(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+    from astropy.io import votable  # deferred: each format loads only its own library
+
+    table = votable.parse(path, verify="ignore").get_first_table()
+    # The names are what the user sees; the IDs serve references inside the file.
+    return _from_table(path, table.to_table(use_names_over_ids=True), wanted)
+
+
+def _ecsv(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+    from astropy.table import Table  # deferred: each format loads only its own library
+
+    return _from_table(path, Table.read(path, format="ascii.ecsv"), wanted)
+
+
+def _from_table(path: Path, table: Any, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:  # noqa: ANN401
+    """Columns of an astropy table."""
+    check_names(path, table.colnames, list(wanted))
+    columns = {}
+    for name, column in wanted.items():
+        found = table[name]
+        if not isinstance(found, np.ndarray):
+            raise column.wrong_type(type(found).__name__)
+        mask = np.ma.getmaskarray(found) if isinstance(found, np.ma.MaskedArray) else None
+        unit = getattr(found, "unit", None)
+        values = from_numpy(np.asarray(found), mask, column)
+        columns[name] = RawColumn(values, None if unit is None else str(unit))
+    return columns
+
+
+_READERS: dict[str, Callable[[Path, dict[str, WantedColumn]], dict[str, RawColumn]]] = {
+    "csv": lambda path, wanted: _delimited(path, wanted, ","),
+    "tsv": lambda path, wanted: _delimited(path, wanted, "\t"),
+    "fits": _fits,
+    "votable": _votable,
+    "parquet": _parquet,
+    "ecsv": _ecsv,
+}
