@@ -102,7 +102,7 @@ class Selection(Section):
     """Band in which the catalogue is limited."""
     bright: float = 8.0
     """Brightest observed magnitude that is kept [mag]."""
-    faint: float = 12.6
+    faint: float = 12.5
     """Faintest observed magnitude that is kept [mag]."""
 
     @model_validator(mode="after")

@@ -187,9 +187,9 @@ def _fits(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
 
     with fits.open(path) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
+        header, data = (tables[0].columns, tables[0].data) if tables else (None, None)
+        if header is None or data is None:
             raise ValueError("it holds no table")
-        header, data = tables[0].columns, tables[0].data
         check_names(path, header.names, list(wanted))
         columns = {}
         for name, column in wanted.items():

@@ -29,7 +29,7 @@ def test_the_default_file_is_the_default():
     ("values", "message"),
     [
         ({"galxy": {}}, "galxy: unknown key"),
-        ({"posterior": {"methd": "exact"}}, "posterior.methd: unknown key"),
+        ({"posterior": {"how": "exact"}}, "posterior.how: unknown key"),
         ({"footprint": {"b_min": 0.3, "b_max": 0.1}}, "b_min = 0.3 must be below b_max = 0.1"),
         ({"footprint": {"l_min": -12}}, "footprint.l_min"),
         ({"seed": -1}, "seed"),
