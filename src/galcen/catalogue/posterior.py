@@ -44,7 +44,7 @@ from galcen.galaxy.photometry import distance_modulus
 BATCH = 64
 SLAB = 8192
 PART = 256
-NEGLIGIBLE = 1e-6
+NEGLIGIBLE = 1e-5
 # Blocks are ranked in bins of ln; deeper ones are negligible however many they are.
 STEP, DEEPEST = 0.25, 32.0
 OUTLIER_CHI2 = 100.0

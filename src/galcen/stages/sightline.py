@@ -83,9 +83,15 @@ def cached_galaxy(options: GalaxyOptions, dust: Extinction) -> Galaxy:
 
 
 def summarise(
-    galaxy: Galaxy, lon_deg: float, lat_deg: float, window: Window, area_arcmin2: float, reference: bool
+    galaxy: Galaxy,
+    lon_deg: float,
+    lat_deg: float,
+    window: Window,
+    area_arcmin2: float,
+    reference: bool,
+    motions: bool = True,
 ) -> dict:
-    """Counts of each component and the statistics of its selected stars.
+    """Counts of each component and, with `motions`, the statistics of its selected stars.
 
     `count` is the expected number of living stars inside the window, `count_total` that of all
     objects, remnants included, and `count_living` that of all living stars.
@@ -115,7 +121,7 @@ def summarise(
             "count": float(np.trapezoid(rate, dist[0])) * solid_angle,
             "count_total": total * float(galaxy.normalisation.n_all[i] / galaxy.normalisation.n_living[i]),
             "count_living": total,
-            **_statistics(galaxy, lon_deg, lat_deg, i, dist[0], rate),
+            **(_statistics(galaxy, lon_deg, lat_deg, i, dist[0], rate) if motions else {}),
         }
     centre = np.asarray(extinction(line, np.array([[galaxy.frame.sun_distance]])))[:, 0, 0]
     return {
