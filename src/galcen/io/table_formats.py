@@ -189,7 +189,8 @@ def _fits(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
         if not tables:
             raise ValueError("it holds no table")
-        header, data = tables[0].columns, tables[0].data
+        header: Any = tables[0].columns  # astropy declares neither as what it is
+        data: Any = tables[0].data
         check_names(path, header.names, list(wanted))
         columns = {}
         for name, column in wanted.items():
