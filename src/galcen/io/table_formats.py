@@ -187,9 +187,10 @@ def _fits(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
 
     with fits.open(path) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-        header, data = (tables[0].columns, tables[0].data) if tables else (None, None)
-        if header is None or data is None:
+        if not tables:
             raise ValueError("it holds no table")
+        header: Any = tables[0].columns  # astropy declares neither as what it is
+        data: Any = tables[0].data
         check_names(path, header.names, list(wanted))
         columns = {}
         for name, column in wanted.items():

@@ -29,7 +29,7 @@ def test_a_table_needs_positions_and_one_band_only():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (files(table(colums={})), r"catalogue\.files\.0\.colums: unknown key"),
+        (files(table(column_map={})), r"catalogue\.files\.0\.column_map: unknown key"),
         (files(table(columns={"ra": "RA", "dec": "DE", "mk": "K"})), "unknown name mk; known are .*mks"),
         (files(table(columns={"ra": "RA", "mks": "K"})), "dec must be mapped"),
         (files(table(columns={"mks": "K"})), "dec and ra must be mapped"),
