@@ -63,7 +63,7 @@ def overlay(folder, name, **values):
 @pytest.mark.parametrize("name", ["config.yaml", "examples/gcs.yaml", "examples/wide.yaml", "test/tiny.yaml"])
 def test_every_configuration_can_be_planned(folder, name):
     """A dry run of each; the tables of real surveys are not needed."""
-    assert "truth" in snakemake(folder, "-n", "--quiet", "--configfile", f"config/{name}")
+    assert "truth" in snakemake(folder, "-n", "--configfile", f"config/{name}")
 
 
 @pytest.mark.parametrize(
