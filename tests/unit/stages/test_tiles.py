@@ -68,7 +68,7 @@ def test_the_table_shows_what_the_json_holds(project):
 
 
 def test_the_default_run_is_listed_without_a_configuration(project):
-    """0.4 x 0.4 deg of 0.025 deg cells in tiles of 8 x 8."""
+    """0.4 x 0.1 deg of 0.025 deg cells: two tiles of 8 x 4."""
     rows = json.loads(tiles.listing(None, "json"))
     assert [row["cells"] for row in rows] == [32] * 2
 
