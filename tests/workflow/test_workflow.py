@@ -1,45 +1,16 @@
 """The workflow: dry runs, refusals, and a tiny run to the end with what reruns after a change."""
 
+import json
+import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
-TINY = "config/test/tiny.yaml"
-
-
-def snakemake(folder, *arguments, check=True):
-    """Run snakemake in a copy of the workflow; returns its output."""
-    command = [BIN / "snakemake", "--cores", "2", "--scheduler", "greedy", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    if check:
-        assert done.returncode == 0, text[-4000:]
-    return text
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A working folder with the workflow in it."""
-    folder = tmp_path_factory.mktemp("project") / "main"
-    folder.mkdir()
-    for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "slurm").symlink_to(ROOT / "profiles/slurm")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(folder):
-    """The folder after the tiny run."""
-    snakemake(folder, "--configfile", TINY)
-    return folder
+from project import BIN, ROOT, TINY, snakemake
+from reference import reference_file
 
 
 def truth_columns(path):
@@ -59,7 +30,7 @@ def overlay(folder, name, **values):
 @pytest.mark.parametrize("name", ["config.yaml", "examples/gcs.yaml", "examples/wide.yaml", "test/tiny.yaml"])
 def test_every_configuration_can_be_planned(folder, name):
     """A dry run of each; the tables of real surveys are not needed."""
-    assert "truth" in snakemake(folder, "-n", "--configfile", f"config/{name}")
+    assert "truth" in snakemake(folder, "-n", "--forceall", "--configfile", f"config/{name}")
 
 
 @pytest.mark.parametrize(
@@ -92,3 +63,85 @@ def test_the_tiny_run_makes_catalogue_and_report(finished):
     page = (finished / "results/tiny/report.html").read_text()
     assert page.count("data:image/png") == 5
     assert not list((finished / "results").rglob(".*.part"))
+
+
+@pytest.mark.slow
+def test_nothing_depends_on_the_tiling_or_the_cores(finished):
+    """Tiles of one cell on one core: every column the same, to the last bit."""
+    path = overlay(finished, "single", tiling={"cells_per_side": 1})
+    command = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    subprocess.run(
+        [*command, BIN / "snakemake", "--cores", "1", "results/single/truth.h5", "--configfile", path],
+        cwd=finished,
+        capture_output=True,
+        check=True,
+    )
+    one, other = (truth_columns(finished / f"results/{run}/truth.h5") for run in ("tiny", "single"))
+    for name, values in one.items():
+        np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+@pytest.mark.slow
+def test_one_tile_reruns_alone(finished):
+    """Deleting nothing: `--forcerun` of one tile's posterior reruns it and what hangs on it."""
+    tile = next((finished / "results/tiny/catalogue/posterior").iterdir())
+    text = snakemake(finished, "-n", "--configfile", TINY, "--forcerun", str(tile.relative_to(finished)))
+    jobs = _jobs(text)
+    assert jobs == {"posterior": 1, "draw": 1, "truth": 1, "report_page": 1, "all": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({"draw": {"realisation": 1}}, {"draw": 2, "truth": 1, "report_page": 1, "all": 1}),
+        ({"posterior": {"n_sample": 5}}, {"posterior": 2, "draw": 2, "truth": 1, "report_page": 1, "all": 1}),
+    ],
+)
+def test_a_changed_option_reruns_what_reads_it(finished, change, rules):
+    """Exactly these rules, once per tile where they are per tile."""
+    values = yaml.safe_load((ROOT / TINY).read_text())
+    path = finished / "changed.yaml"
+    path.write_text(yaml.safe_dump({**values, **change}))
+    assert _jobs(snakemake(finished, "-n", "--configfile", path.name)) == rules
+
+
+def _jobs(text):
+    """Rules and numbers of jobs of a dry run."""
+    lines = text.split("Job stats:")[1].splitlines()[3:]
+    jobs = {}
+    for line in lines:
+        words = line.split()
+        if len(words) != 2 or words[0] == "total":
+            break
+        jobs[words[0]] = int(words[1])
+    return jobs
+
+
+@pytest.mark.slow
+def test_real_stars_go_the_same_way(folder):
+    """364 2MASS stars at (2.2, -1.9): giants of the bar behind half a magnitude of dust in Ks."""
+    reference_file("data/bulge_2mass_plate")
+    (folder.parent / "shared").symlink_to(reference_file("data").parent)
+    snakemake(folder, "results/bulge_2mass/truth.h5", "--configfile", "config/test/bulge_2mass.yaml")
+    stars = truth_columns(folder / "results/bulge_2mass/truth.h5")
+    assert 340 <= len(stars["source_id"]) <= 364
+    bar = stars["comp"] == 8
+    assert 0.5 < bar.mean() < 0.95
+    assert 7000 < np.median(stars["dist"][bar]) < 9000
+    # Model stars have the observed colours within the error floor of the likelihood.
+    seen = np.isfinite(stars["mj"] - stars["mks"])
+    difference = (stars["mj"] - stars["mks"] - stars["mj_mod"] + stars["mks_mod"])[seen]
+    assert abs(np.median(difference)) < 0.1
+
+
+def test_tiles_are_listed(folder):
+    """`galcen tiles` names every tile of the configuration."""
+    done = subprocess.run(
+        [BIN / "galcen", "tiles", "--config", TINY, "--format", "json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row["cells"] for row in json.loads(done.stdout)] == [2, 2]

@@ -4,6 +4,7 @@ A file holds one group per table with one dataset per column, and its provenance
 attributes of the root. It needs nothing but h5py to open (gzip and shuffle).
 """
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from typing_extensions import Buffer
 
 from galcen.errors import SchemaError
 from galcen.io.schema import FORMAT_VERSION, Table
@@ -22,8 +24,11 @@ CHUNK_ROWS = 16384
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, renamed to it only if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise SchemaError(f"{path}: cannot be written: {error}") from error
     os.close(handle)
     temporary = Path(name)
     # mkstemp makes a file that only its owner can read; a product is shared.
@@ -37,16 +42,55 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+class _FailureKeeper(io.FileIO):
+    """A file that keeps its first failure and then swallows what is written to it.
+
+    libhdf5 crashes the process when it closes a file one of whose writes has failed, so it must
+    never learn of a full disc; whoever opened this file asks for `failure` instead.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while self.failure is None and done < len(view):
+                done += super().write(view[done:])
+        except OSError as error:
+            self.failure = error
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return self.tell() if size is None else size
+
+
 @contextmanager
 def create(path: Path, product: str, attributes: Mapping[str, str]) -> Iterator[h5py.File]:
-    """A new product, renamed into place when the block ends without error."""
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = "galcen"
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["product"] = product
-        for name, value in attributes.items():
-            file.attrs[name] = value
-        yield file
+    """A new product, renamed into place when the block ends without error.
+
+    Raises
+    ------
+    SchemaError
+        The file cannot be written (no permission, a full disc).
+    """
+    with atomic(path) as temporary, _FailureKeeper(temporary, "w+b") as stream:
+        try:
+            with h5py.File(stream, "w") as file:
+                file.attrs["format"] = "galcen"
+                file.attrs["format_version"] = FORMAT_VERSION
+                file.attrs["product"] = product
+                for name, value in attributes.items():
+                    file.attrs[name] = value
+                yield file
+        finally:
+            # Whatever HDF5 made of it, the disc's error is the one to tell.
+            if stream.failure is not None:
+                raise stream.failure
 
 
 @contextmanager

@@ -133,7 +133,6 @@ except SchemaError as error:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="libhdf5 crashes when it closes a file whose writes have failed")
 def test_a_full_disc_is_one_error_and_leaves_nothing_behind(product):
     """A limit on the size of files stands for the disc; in a process of its own, lest it crash ours."""
     before = product.read_bytes()

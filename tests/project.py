@@ -1,0 +1,28 @@
+"""A working folder with the workflow in it, and Snakemake run there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+TINY = "config/test/tiny.yaml"
+
+
+def make_project(folder):
+    """Links to everything that a run reads, in a new folder."""
+    folder.mkdir()
+    for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "slurm").symlink_to(ROOT / "profiles/slurm")
+    return folder
+
+
+def snakemake(folder, *arguments, check=True):
+    """Run snakemake in a project; returns its output."""
+    command = [BIN / "snakemake", "--cores", "2", "--scheduler", "greedy", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    if check:
+        assert done.returncode == 0, text[-4000:]
+    return text
