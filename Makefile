@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml requirements/py311.txt requirements/py312.txt
 	@touch $@
 
 lint: env
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --no-cache --check src tests benchmarks
+	$(BIN)/ruff check --no-cache src tests benchmarks
 	$(BIN)/basedpyright
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/python tests/workflow/lint.py

@@ -1,6 +1,7 @@
 """A project to run the workflow in, and the same after the tiny run."""
 
 import pytest
+
 from project import TINY, make_project, snakemake
 
 
