@@ -15,13 +15,11 @@ a < 0.3 at the smallest error allowed, for which the power series in h and a is 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Self
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from galcen.galaxy.isochrones import Intervals
 
@@ -32,36 +30,13 @@ BLOCKS_PER_GROUP = 8
 
 _N_H, _N_A = 8, 3
 # Coefficient of h^(2n) a^m: (-1/2)^m / m! / (2n)! times the integral of u^(2n + 2m).
-_SERIES = [
+SERIES = [
     [
         (-0.5) ** m / math.factorial(m) / math.factorial(2 * n) * 0.5 ** (2 * (n + m)) / (2 * (n + m) + 1)
         for m in range(_N_A)
     ]
     for n in range(_N_H)
 ]
-
-
-def piece_integral(q: Sequence[Float[Array, "..."]], d: Sequence[Float[Array, "..."]]) -> Float[Array, "..."]:
-    """The integral I without its factor exp(-|q|^2 / 2).
-
-    Parameters
-    ----------
-    q
-        Residual of the star from the middle of the piece in each band, in errors; zero where missing.
-    d
-        Extent of the piece, in errors, |d|^2 < `SHORT`; zero where missing.
-    """
-    a = sum(x * x for x in d)
-    h = sum(x * y for x, y in zip(q, d, strict=True))
-    square = h * h
-    total = jnp.zeros_like(h)
-    for row in reversed(_SERIES):
-        inner = jnp.full_like(a, row[-1])
-        for coefficient in reversed(row[:-1]):
-            inner = inner * a + coefficient
-        total = total * square + inner
-    # The series alternates for stars far off the end of a piece; the integral is positive.
-    return jnp.maximum(total, 1e-300)
 
 
 class Pieces(eqx.Module):

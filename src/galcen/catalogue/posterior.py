@@ -2,20 +2,16 @@ r"""Posterior of the class and distance of observed stars, exact to a stated bou
 
 .. math:: p(i, D) = n_i(l, b, D) \, D^2 \, L_i(D) \, N(\varpi; 1/D, \sigma_\varpi)
 
-with the photometric likelihood L of `likelihood`, on the grid of `distance_grid`. Of the
-10^7 terms (distance, piece of an isochrone) of a star a few in a thousand matter. Bounds on the terms
-of whole groups of pieces, then of blocks, find them; those left out are by their bounds
-together below `NEGLIGIBLE` of what is kept. Nothing is normalised but the whole.
+with the photometric likelihood L of `likelihood`, summed by `piece_sums`, on the grid of
+`distance_grid`. Nothing is normalised but the whole.
 
 Every star is computed in a batch of one fixed size whatever its neighbours, so that its
 numbers do not depend on them.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
@@ -31,22 +27,13 @@ from galcen.catalogue.distance_grid import (
     near_place,
 )
 from galcen.catalogue.flags import Flag
-from galcen.catalogue.likelihood import (
-    BLOCKS_PER_GROUP,
-    N_ISOCHRONE,
-    Pieces,
-    piece_integral,
-)
+from galcen.catalogue.likelihood import N_ISOCHRONE, Pieces
+from galcen.catalogue.piece_sums import PieceTable, ln_likelihood
 from galcen.galaxy.components import COMPONENTS, ISOCHRONE_OF
 from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density
 from galcen.galaxy.photometry import distance_modulus
 
 BATCH = 64
-SLAB = 8192
-PART = 256
-NEGLIGIBLE = 1e-5
-# Blocks are ranked in bins of ln; deeper ones are negligible however many they are.
-STEP, DEEPEST = 0.25, 32.0
 OUTLIER_CHI2 = 100.0
 
 _ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
@@ -115,12 +102,7 @@ class Evaluator:
     def __init__(self, galaxy: Galaxy, options: Options) -> None:
         self.galaxy = galaxy
         self.options = options
-        pieces = Pieces.build(galaxy.intervals, options.error_floor)
-        self._isochrone = jnp.asarray(pieces.isochrone)
-        self._rows = jnp.asarray(pieces.rows())
-        self._group_bounds = Bounds(*pieces.bounds((-2, -1)))
-        self._block_bounds = Bounds(*pieces.bounds((-1,)))
-        self._n_block = self._rows.shape[0]
+        self._table = PieceTable.build(Pieces.build(galaxy.intervals, options.error_floor))
 
     def classes(self, line: Sightlines) -> Int[np.ndarray, " n_star"]:
         """Grid class of each star; a batch holds stars of one class."""
@@ -130,95 +112,11 @@ class Evaluator:
         """p(i, D) of exactly `BATCH` stars of one grid class."""
         grid = distance_grid(self.galaxy.frame, line.lon, line.lat, class_index, self.options.dist_max)
         target, ln_prior, ln_largest = _prepare(self.galaxy, data, line, grid)
-        found = _test_groups(target, data.inverse_error, ln_largest, self._isochrone, self._group_bounds)
-        keep, bound = map(np.asarray, found)
-        star, node, group = np.unravel_index(np.flatnonzero(keep), keep.shape)
-        rows = self._test_blocks((star, node, group), target, data, ln_largest, bound)
-        ln_likelihood, chi2_min = self._likelihood(rows, target, data)
-        density, ln_scale = _combine(ln_likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2)
-        return Curves(grid.dist, np.asarray(density), np.asarray(ln_scale), chi2_min)
-
-    def _test_blocks(
-        self,
-        rows: tuple[np.ndarray, ...],
-        target: Array,
-        data: Data,
-        ln_largest: Array,
-        bound: Float[np.ndarray, " n_star"],
-    ) -> tuple[np.ndarray, ...]:
-        """Of the groups that may matter, the blocks that may; the bound sharpens on the way."""
-        star, node, group = rows
-        upper = np.empty((len(star), BLOCKS_PER_GROUP), dtype=np.float32)
-        lower = np.empty(len(star))
-        for start, part in _slabs(star, node, group):
-            result = _bound_blocks(
-                *part, target, data.inverse_error, ln_largest, self._isochrone, self._block_bounds
-            )
-            n = min(SLAB, len(star) - start)
-            upper[start : start + n], lower[start : start + n] = (np.asarray(x)[:n] for x in result)
-        bound = bound.copy()
-        np.maximum.at(bound, star, lower)
-        least = np.bincount(star, np.exp(lower - bound[star]), minlength=BATCH)
-        row, block = np.nonzero(upper >= (bound - DEEPEST).astype(np.float32)[star][:, None])
-        keep = _matter(star[row], upper[row, block], bound, least)
-        row, block = row[keep], block[keep]
-        return star[row], node[row], group[row] * BLOCKS_PER_GROUP + block
-
-    def _likelihood(
-        self, rows: tuple[np.ndarray, ...], target: Array, data: Data
-    ) -> tuple[Float[np.ndarray, "10 n_star n_coarse"], Float[np.ndarray, " n_star"]]:
-        """Ln L by isochrone at the coarse distances, -inf where it does not matter; best chi-square."""
-        star, node, block = rows
-        ln_term, chi2 = (np.empty(len(star)) for _ in range(2))
-        for start, part in _slabs(star, node, block):
-            result = _block_terms(*part, target, data.inverse_error, self._rows)
-            n = min(SLAB, len(star) - start)
-            ln_term[start : start + n], chi2[start : start + n] = (np.asarray(x)[:n] for x in result)
-        shape = (N_ISOCHRONE, BATCH, target.shape[2])
-        place = np.ravel_multi_index(
-            (np.asarray(self._isochrone)[block // BLOCKS_PER_GROUP], star, node), shape
+        likelihood, chi2_min = ln_likelihood(
+            self._table, np.asarray(target), np.asarray(data.inverse_error), np.asarray(ln_largest)
         )
-        # Blocks come by star, distance and isochrone: those of one sum stand together.
-        first = np.flatnonzero(np.diff(place, prepend=-1))
-        largest = np.maximum.reduceat(ln_term, first) if len(first) else np.empty(0)
-        count = np.diff(first, append=len(place))
-        total = np.add.reduceat(np.exp(ln_term - np.repeat(largest, count)), first) if len(first) else largest
-        out = np.full(shape, -np.inf)
-        out.reshape(-1)[place[first]] = largest + np.log(total)
-        chi2_min = np.full(BATCH, np.inf)
-        np.minimum.at(chi2_min, star, chi2)
-        return out, chi2_min
-
-
-def _matter(
-    star: Int[np.ndarray, " n"],
-    upper: Float[np.ndarray, " n"],
-    bound: Float[np.ndarray, " n_star"],
-    least: Float[np.ndarray, " n_star"],
-) -> Bool[np.ndarray, " n"]:
-    """Leave out the smallest blocks of each star, as many as are together negligible."""
-    n_bin = int(DEEPEST / STEP) + 1
-    place = np.clip(((upper - bound[star]) / STEP).astype(int) + n_bin - 1, 0, n_bin - 1)
-    # Every block of a bin counts as the bin's upper edge; bin n_bin - 1 begins at the bound.
-    number = np.bincount(star * n_bin + place, minlength=BATCH * n_bin).reshape(BATCH, n_bin)
-    edge = np.exp(STEP * (np.arange(n_bin) - n_bin + 2))
-    dropped = (number * edge).cumsum(axis=1) <= NEGLIGIBLE * least[:, None]
-    return place >= dropped[:, :-1].sum(axis=1)[star]
-
-
-class Bounds(NamedTuple):
-    """Brightest and faintest magnitude of groups or blocks of pieces, and ln of their weight."""
-
-    low: Float[np.ndarray, "3 ..."]
-    high: Float[np.ndarray, "3 ..."]
-    ln_weight: Float[np.ndarray, "..."]
-
-
-def _slabs(*columns: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Fixed-size parts of long lists, so that one compiled kernel serves all."""
-    for start in range(0, len(columns[0]), SLAB):
-        part = [column[start : start + SLAB] for column in columns]
-        yield start, [np.pad(column, (0, SLAB - len(column))) for column in part]
+        density, ln_scale = _combine(likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2)
+        return Curves(grid.dist, np.asarray(density), np.asarray(ln_scale), chi2_min)
 
 
 def _widths(dist: Float[Array, "n_star n_dist"]) -> Float[Array, "n_star n_dist"]:
@@ -255,97 +153,6 @@ def _by_isochrone(ln_prior: Float[Array, "12 n_star n_dist"]) -> Float[Array, "1
     return jnp.stack(
         [logsumexp(ln_prior[np.flatnonzero(_ISOCHRONE == i)], axis=0) for i in range(N_ISOCHRONE)]
     )
-
-
-@eqx.filter_jit
-def _test_groups(
-    target: Float[Array, "3 n_star n_coarse"],
-    inverse_error: Float[Array, "3 n_star"],
-    ln_largest: Float[Array, "10 n_star n_coarse"],
-    isochrone: Int[Array, " n_group"],
-    bounds: Bounds,
-) -> tuple[Bool[Array, "n_star n_coarse n_group"], Float[Array, " n_star"]]:
-    """Which groups may hold a term that matters, and a lower bound of ln of the largest term."""
-    # Single precision is enough to choose: one is added to the upper bound for its rounding.
-    low, high, ln_weight = (jnp.asarray(x, dtype=jnp.float32) for x in bounds)
-    n_term = target.shape[2] * len(isochrone) * BLOCKS_PER_GROUP
-
-    def one(star: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        x, inverse, prior = (value.astype(jnp.float32) for value in star)
-        near = far = jnp.float32(0.0)
-        for b in range(3):
-            below = (low[b] - x[b][:, None]) * inverse[b]
-            above = (x[b][:, None] - high[b]) * inverse[b]
-            near = near + jnp.maximum(jnp.maximum(below, above), 0.0) ** 2
-            far = far + jnp.maximum(-below, -above) ** 2
-        total = prior[isochrone].T + ln_weight
-        bound = jnp.max(total - 0.5 * far)
-        return total - 0.5 * near + 1.0 >= bound + np.float32(np.log(NEGLIGIBLE / n_term)), bound
-
-    keep, bound = jax.lax.map(
-        one, (jnp.moveaxis(target, 1, 0), inverse_error.T, jnp.moveaxis(ln_largest, 1, 0))
-    )
-    return keep, bound.astype(jnp.float64) - 1.0
-
-
-@eqx.filter_jit
-def _bound_blocks(
-    star: Int[Array, " n"],
-    node: Int[Array, " n"],
-    group: Int[Array, " n"],
-    target: Array,
-    inverse_error: Array,
-    ln_largest: Array,
-    isochrone: Array,
-    bounds: Bounds,
-) -> tuple[Float[Array, "n 8"], Float[Array, " n"]]:
-    """Upper bound of ln of each block's contribution, and the largest lower bound of each group."""
-    # Single precision is enough to choose, as in `_test_groups`.
-    single = jnp.float32
-    low, high, ln_weight = (jnp.asarray(x, dtype=single) for x in bounds)
-
-    def some(part: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        s, i, k = part
-        near = far = single(0.0)
-        for b in range(3):
-            x = target[b, s, i].astype(single)[:, None]
-            inverse = inverse_error[b, s].astype(single)[:, None]
-            below, above = (low[b][k] - x) * inverse, (x - high[b][k]) * inverse
-            near = near + jnp.maximum(jnp.maximum(below, above), 0.0) ** 2
-            far = far + jnp.maximum(-below, -above) ** 2
-        total = ln_largest[isochrone[k], s, i].astype(single)[:, None] + ln_weight[k]
-        return total - 0.5 * near + 0.1, jnp.max(total - 0.5 * far, axis=1).astype(jnp.float64) - 0.1
-
-    parts = jax.tree.map(lambda x: x.reshape(-1, PART), (star, node, group))
-    upper, lower = jax.lax.map(some, parts)
-    return upper.reshape(-1, BLOCKS_PER_GROUP), lower.ravel()
-
-
-@eqx.filter_jit
-def _block_terms(
-    star: Int[Array, " n"],
-    node: Int[Array, " n"],
-    block: Int[Array, " n"],
-    target: Array,
-    inverse_error: Array,
-    rows: Float[Array, "n_block 7 16"],
-) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Ln of each block's part of L(D), and the smallest chi-square of the middles of its pieces."""
-
-    def some(part: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        s, i, k = part
-        table = rows[k]
-        q = [(target[b, s, i][:, None] - table[:, b]) * inverse_error[b, s][:, None] for b in range(3)]
-        d = [table[:, 3 + b] * inverse_error[b, s][:, None] for b in range(3)]
-        exponent = table[:, 6] - 0.5 * sum(x * x for x in q)
-        largest = jnp.max(exponent, axis=1)
-        terms = jnp.exp(exponent - largest[:, None]) * piece_integral(q, d)
-        chi2 = jnp.min(sum(x * x for x in q) + jnp.where(jnp.isfinite(table[:, 6]), 0.0, jnp.inf), axis=1)
-        return largest + jnp.log(jnp.sum(terms, axis=1)), chi2
-
-    # Parts that stay in the cache of one core.
-    parts = jax.tree.map(lambda x: x.reshape(-1, PART), (star, node, block))
-    return jax.tree.map(jnp.ravel, jax.lax.map(some, parts))
 
 
 @eqx.filter_jit

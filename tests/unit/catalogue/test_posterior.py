@@ -7,9 +7,11 @@ from scipy.integrate import quad
 
 from galcen import config
 from galcen.catalogue.distance_grid import distance_grid
-from galcen.catalogue.likelihood import SHORT, Pieces, piece_integral
+from galcen.catalogue.likelihood import SHORT, Pieces
+from galcen.catalogue.piece_sums import PieceTable, ln_likelihood
 from galcen.catalogue.posterior import Evaluator, clean
-from galcen.catalogue.posterior_numpy import evidence, interval_integral, ln_likelihood
+from galcen.catalogue.posterior_numpy import evidence, interval_integral
+from galcen.catalogue.posterior_numpy import ln_likelihood as plain_ln_likelihood
 from galcen.catalogue.sampling import cumulate, invert
 from galcen.galaxy.model import extinction, number_density, sightlines
 from galcen.galaxy.photometry import distance_modulus
@@ -238,7 +240,7 @@ def test_agrees_with_the_plain_twin(galaxy, options, result, row):
         parallax = -0.5 * ((stars.parallax[0] - 1000 / dist[0]) / s) ** 2 - np.log(np.sqrt(2 * np.pi) * s)
     with np.errstate(divide="ignore"):
         ln_density = np.log(np.asarray(number_density(galaxy, line, dist))[:, 0])
-    likelihood = ln_likelihood(galaxy.intervals, target, error)
+    likelihood = plain_ln_likelihood(galaxy.intervals, target, error)
     probability, quantile, ln_z = evidence(dist[0], ln_density, likelihood, parallax)
     np.testing.assert_allclose(result["probability"][:, row], probability, atol=1e-3)
     np.testing.assert_allclose(result["quantile"][:, row], quantile, rtol=5e-4)
@@ -301,7 +303,7 @@ def test_a_magnitude_without_error_gets_the_default(galaxy, options):
 
 @pytest.mark.parametrize("reach", [1.0, 3.0, 6.0])
 def test_mass_integral_of_short_pieces(reach):
-    """Against adaptive quadrature: 1e-5 relative up to `reach` sigma in each band."""
+    """One piece alone against adaptive quadrature: 1e-5 relative up to `reach` sigma in each band."""
     rng = np.random.default_rng(3)
     for _ in range(30):
         q = rng.uniform(-reach, reach, 3)
@@ -310,8 +312,21 @@ def test_mass_integral_of_short_pieces(reach):
         exact = quad(
             lambda t, q=q, d=d: np.exp(-0.5 * np.sum((q - t * d) ** 2)), -0.5, 0.5, epsabs=0, epsrel=1e-12
         )[0]
-        got = np.exp(-0.5 * q @ q) * float(piece_integral(list(q), list(d)))
-        assert got == pytest.approx(exact, rel=1e-5)
+        error, middle = rng.uniform(0.1, 0.3, 3), rng.uniform(-5, 5, 3)
+        ln_weight = np.full((1, 8, 16), -np.inf)
+        ln_weight[0, 0, 0] = np.log(0.25)
+        pieces = Pieces(
+            np.zeros(1, dtype=int),
+            np.broadcast_to(middle[:, None, None, None], (3, 1, 8, 16)),
+            np.broadcast_to((d * error)[:, None, None, None], (3, 1, 8, 16)),
+            ln_weight,
+            np.ones((2, 1, 8, 16)),
+            np.ones((2, 1, 8, 16)),
+        )
+        target = (middle + q * error)[:, None, None]
+        got, chi2 = ln_likelihood(PieceTable.build(pieces), target, 1 / error[:, None], np.zeros((10, 1, 1)))
+        assert got[0, 0, 0] == pytest.approx(np.log(0.25 * exact), abs=1e-5)
+        assert chi2[0] == pytest.approx(q @ q, rel=1e-12)
 
 
 def test_mass_integral_of_the_twin():
