@@ -67,7 +67,7 @@ def main() -> None:
     for (selection, law), found in sorted(residuals.items()):
         worst = max(found, key=lambda pair: abs(pair[0]))
         median = 100 * np.median([value for value, _ in found])
-        cells = (selection, LAWS[law], len(found), f"{median:+.3f}", f"{100 * worst[0]:+.2f}", worst[1])
+        cells = (selection, LAWS[law], len(found), f"{median:+.1e}", f"{100 * worst[0]:+.1e}", worst[1])
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     (ROOT / "docs/reference_comparison.md").write_text(HEAD + "\n".join(lines) + "\n")
 

@@ -27,6 +27,7 @@ class Galaxy(eqx.Module):
     kinematics: Kinematics
     intervals: Intervals
     reddening: ReddeningMap
+    bar: str = eqx.field(static=True, default="E+E_X")  # its form, and the IMF that belongs to it
     law: str = eqx.field(static=True, default="WC19")
     sub_cells: bool = eqx.field(static=True, default=False)
     hw: str = eqx.field(static=True, default="HwA")

@@ -47,6 +47,7 @@ def build_galaxy(options: GalaxyOptions, extinction: Extinction, tables: ModelTa
         ),
         intervals=build_intervals(tables.isochrones, stars, interpolate_gaps=options.interpolate_gaps),
         reddening=tables.reddening,
+        bar=options.bar,
         law=extinction.law,
         sub_cells=extinction.sub_cells,
         hw=options.hw,

@@ -16,8 +16,10 @@ from galcen.config.galaxy import Extinction, Tables
 from galcen.config.galaxy import Galaxy as GalaxyOptions
 from galcen.constants import SR_PER_ARCMIN2
 from galcen.errors import ConfigError, SchemaError
+from galcen.galaxy import binned
 from galcen.galaxy.components import COMPONENTS, HALO, NSC
 from galcen.galaxy.extinction.map import colour_excess
+from galcen.galaxy.imf import imf
 from galcen.galaxy.model import Galaxy, extinction, number_density, sightlines
 from galcen.galaxy.photometry import distance_modulus
 from galcen.galaxy.tables import CELL_DEG
@@ -25,10 +27,10 @@ from galcen.random import stage_key
 from galcen.stages import galaxy_model
 from galcen.stages.versions import VERSIONS
 
-DIST_MAX, DIST_MAX_REFERENCE = 20000.0, 16000.0
+DIST_MAX = 20000.0
 N_DRAW = 40960
 HALF_BIN_MAG = 0.01
-"""The reference program's luminosity functions are binned in 0.02 mag and shifted by half a bin."""
+"""Shift of the reference program's luminosity functions, for Hw, in which it has none."""
 
 REFERENCE = {
     "nuclear_cluster": False,
@@ -102,13 +104,20 @@ def summarise(
             f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5)"
         )
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat))[0])
-    dist = distance_grid(
-        galaxy.frame, line.lon, line.lat, grid, DIST_MAX_REFERENCE if reference else DIST_MAX
-    ).dist
+    if reference:
+        dist = binned.distances(float(line.cell_lon_deg[0]), float(line.cell_lat_deg[0]))[None]
+    else:
+        dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, DIST_MAX).dist
     shift = np.asarray(extinction(line, dist))[:, 0] + np.asarray(distance_modulus(dist))[0]
-    additive = reference and window.band != "Hw"
-    shifted = Window(window.band, *(m + (HALF_BIN_MAG if additive else 0.0) for m in window[1:]))
-    fraction = selected_fraction(point_gaps(galaxy.intervals), shift, shifted, galaxy.hw)
+    if reference and window.band != "Hw":
+        band = BANDS.index(window.band)
+        fraction = binned.selected_fraction(
+            galaxy.intervals, imf(galaxy.bar), band, shift[band], window.bright, window.faint
+        )
+    else:
+        half = HALF_BIN_MAG if reference else 0.0
+        shifted = Window(window.band, window.bright + half, window.faint + half)
+        fraction = selected_fraction(point_gaps(galaxy.intervals), shift, shifted, galaxy.hw)
     living = np.asarray(number_density(galaxy, line, dist))[:, 0] * dist**2
     solid_angle = area_arcmin2 * SR_PER_ARCMIN2
     components = {}
