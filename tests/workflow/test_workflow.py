@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from astropy.table import Table, vstack
 
 from project import BIN, ROOT, TINY, snakemake
 from reference import reference_file
@@ -145,3 +146,26 @@ def test_tiles_are_listed(folder):
         check=True,
     )
     assert [row["cells"] for row in json.loads(done.stdout)] == [2, 2]
+
+
+@pytest.mark.slow
+def test_nothing_depends_on_the_order_of_the_rows(finished):
+    """The observed stars as a table, and the same shuffled: every column the same, to the last bit."""
+    observed = sorted((finished / "results/tiny/catalogue/complete").iterdir())
+    names = ("source_id", "ra", "dec", "mj", "mj_error", "mh", "mh_error", "mks", "mks_error")
+    parts = []
+    for path in observed:
+        with h5py.File(path) as file:
+            parts.append(Table({name: file["observed"][name][...] for name in names}))
+    table = vstack(parts)
+    shuffled = table[np.random.default_rng(1).permutation(len(table))]
+    truths = []
+    for name, rows in (("sorted", table), ("shuffled", shuffled)):
+        rows.write(finished / f"{name}.ecsv")
+        survey = {"name": "ALL", "path": f"{name}.ecsv", "columns": {column: column for column in names}}
+        path = overlay(finished, name, catalogue={"source": "files", "files": [survey], "selection": None})
+        snakemake(finished, f"results/{name}/truth.h5", "--configfile", path)
+        truths.append(truth_columns(finished / f"results/{name}/truth.h5"))
+    assert len(truths[0]["source_id"]) == len(table)
+    for name, values in truths[0].items():
+        np.testing.assert_array_equal(truths[1][name], values, err_msg=name)

@@ -22,7 +22,9 @@ DIST_MAX = 16000.0
 def distances(lon_deg: float, lat_deg: float) -> Float[np.ndarray, " n_dist"]:
     """Its distances [pc] for the cell with this centre (no nuclear cluster)."""
     far = max(abs(lon_deg), abs(lat_deg))
-    step = 5.0 if far < 0.05 else 10.0 if far < 0.1 else 25.0 if abs(lon_deg) < 5 and abs(lat_deg) < 2 else 100.0
+    step = (
+        5.0 if far < 0.05 else 10.0 if far < 0.1 else 25.0 if abs(lon_deg) < 5 and abs(lat_deg) < 2 else 100.0
+    )
     return np.linspace(0.0, DIST_MAX, round(DIST_MAX / step) + 1)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from galcen.catalogue.distance_grid import distance_grid, grid_class, impact_parameter
 from galcen.catalogue.forward import Window, point_gaps, selected_fraction
@@ -20,7 +21,7 @@ from galcen.galaxy import binned
 from galcen.galaxy.components import COMPONENTS, HALO, NSC
 from galcen.galaxy.extinction.map import colour_excess
 from galcen.galaxy.imf import imf
-from galcen.galaxy.model import Galaxy, extinction, number_density, sightlines
+from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density, sightlines
 from galcen.galaxy.photometry import distance_modulus
 from galcen.galaxy.tables import CELL_DEG
 from galcen.random import stage_key
@@ -98,6 +99,35 @@ def summarise(
     `count` is the expected number of living stars inside the window, `count_total` that of all
     objects, remnants included, and `count_living` that of all living stars.
     """
+    line, dist, living, rates = selected_rates(galaxy, lon_deg, lat_deg, window, reference)
+    solid_angle = area_arcmin2 * SR_PER_ARCMIN2
+    components = {}
+    for i, name in enumerate(COMPONENTS):
+        if (i == NSC and not galaxy.density.nuclear_cluster) or (i == HALO and not galaxy.density.halo):
+            continue
+        total = float(np.trapezoid(living[i], dist)) * solid_angle
+        components[name] = {
+            "count": float(np.trapezoid(rates[i], dist)) * solid_angle,
+            "count_total": total * float(galaxy.normalisation.n_all[i] / galaxy.normalisation.n_living[i]),
+            "count_living": total,
+            **(_statistics(galaxy, lon_deg, lat_deg, i, dist, rates[i]) if motions else {}),
+        }
+    centre = np.asarray(extinction(line, np.array([[galaxy.frame.sun_distance]])))[:, 0, 0]
+    return {
+        "components": components,
+        **dict(zip(("a_j_at_gc", "a_h_at_gc", "a_ks_at_gc"), map(float, centre), strict=True)),
+        "ejk": float(
+            colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]
+        ),
+    }
+
+
+def selected_rates(
+    galaxy: Galaxy, lon_deg: float, lat_deg: float, window: Window, reference: bool
+) -> tuple[
+    Sightlines, Float[np.ndarray, " n_dist"], Float[np.ndarray, "12 n_dist"], Float[np.ndarray, "12 n_dist"]
+]:
+    """The line of sight, distances [pc], and living stars per pc and sr: all, and inside the window."""
     line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
     if not np.isfinite(line.reddening).all():
         raise ConfigError(
@@ -119,27 +149,7 @@ def summarise(
         shifted = Window(window.band, window.bright + half, window.faint + half)
         fraction = selected_fraction(point_gaps(galaxy.intervals), shift, shifted, galaxy.hw)
     living = np.asarray(number_density(galaxy, line, dist))[:, 0] * dist**2
-    solid_angle = area_arcmin2 * SR_PER_ARCMIN2
-    components = {}
-    for i, name in enumerate(COMPONENTS):
-        if (i == NSC and not galaxy.density.nuclear_cluster) or (i == HALO and not galaxy.density.halo):
-            continue
-        total = float(np.trapezoid(living[i], dist[0])) * solid_angle
-        rate = living[i] * np.asarray(fraction[i])
-        components[name] = {
-            "count": float(np.trapezoid(rate, dist[0])) * solid_angle,
-            "count_total": total * float(galaxy.normalisation.n_all[i] / galaxy.normalisation.n_living[i]),
-            "count_living": total,
-            **(_statistics(galaxy, lon_deg, lat_deg, i, dist[0], rate) if motions else {}),
-        }
-    centre = np.asarray(extinction(line, np.array([[galaxy.frame.sun_distance]])))[:, 0, 0]
-    return {
-        "components": components,
-        **dict(zip(("a_j_at_gc", "a_h_at_gc", "a_ks_at_gc"), map(float, centre), strict=True)),
-        "ejk": float(
-            colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]
-        ),
-    }
+    return line, dist[0], living, living * np.asarray(fraction)
 
 
 def _statistics(
@@ -154,27 +164,40 @@ def _statistics(
     names = ("dist_{}_pc", "mul_{}", "mub_{}", "vlos_{}")
     if not rate.sum() > 0:
         return {name.format(s): None for name in names for s in ("mean", "median", "sigma")}
-    # Distances at equal steps of the cumulative: no noise from the draw of the distance.
-    u = (np.arange(N_DRAW) + 0.5) / N_DRAW
-    drawn = np.asarray(
-        invert(jnp.asarray(dist), jnp.asarray(rate), cumulate(dist, jnp.asarray(rate)), jnp.asarray(u))
-    )
-    there = np.full(N_DRAW, 1.0)
-    motion = phase_space(
-        galaxy,
-        stage_key(1, f"sightline {comp}"),
-        np.arange(N_DRAW),
-        np.full(N_DRAW, comp),
-        np.radians(lon_deg) * there,
-        np.radians(lat_deg) * there,
-        drawn,
-    )
-    columns = (drawn, motion.pml, motion.pmb, motion.radial_velocity)
+    columns = drawn_motions(galaxy, lon_deg, lat_deg, comp, dist, rate)
     return {
         name.format(label): float(statistic(values))
         for name, values in zip(names, columns, strict=True)
         for label, statistic in (("mean", np.mean), ("median", np.median), ("sigma", np.std))
     }
+
+
+def drawn_motions(
+    galaxy: Galaxy,
+    lon_deg: float,
+    lat_deg: float,
+    comp: int,
+    dist: Float[np.ndarray, " n_dist"],
+    rate: Float[np.ndarray, " n_dist"],
+    n_draw: int = N_DRAW,
+) -> tuple[Float[np.ndarray, " n_draw"], ...]:
+    """Distance [pc], mu_l*, mu_b [mas/yr] and v_los [km/s] of stars drawn from a density over distance."""
+    # Distances at equal steps of the cumulative: no noise from the draw of the distance.
+    u = (np.arange(n_draw) + 0.5) / n_draw
+    drawn = np.asarray(
+        invert(jnp.asarray(dist), jnp.asarray(rate), cumulate(dist, jnp.asarray(rate)), jnp.asarray(u))
+    )
+    there = np.full(n_draw, 1.0)
+    motion = phase_space(
+        galaxy,
+        stage_key(1, f"sightline {comp}"),
+        np.arange(n_draw),
+        np.full(n_draw, comp),
+        np.radians(lon_deg) * there,
+        np.radians(lat_deg) * there,
+        drawn,
+    )
+    return drawn, *map(np.asarray, (motion.pml, motion.pmb, motion.radial_velocity))
 
 
 def _table(answer: dict, lon: float, lat: float, band: str, window: Window, area: float) -> str:
