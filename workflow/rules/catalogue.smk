@@ -35,7 +35,9 @@ else:
             "../../envs/cpu.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, input, attempt: int((2000 + 10 * input.size_mb) * attempt),
+            mem_mb=lambda wildcards, input, attempt: int(
+                (2000 + 10 * input.size_mb) * attempt
+            ),
             runtime=120,
         params:
             folder=results("catalogue/survey/{survey}"),
