@@ -26,9 +26,15 @@ def maps(
     ]
     counts, _, _ = np.histogram2d(glon, glat, bins=edges)
     area = (60 * CELL_DEG) ** 2 * np.cos(np.radians(0.5 * (b_min + b_max)))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    # Wide fields one above the other, others side by side.
+    aspect = (b_max - b_min) / (l_max - l_min)
+    wide = aspect < 0.7
+    size = (9.0, 2 * (7.5 * aspect + 0.9)) if wide else (11.0, 5.0 * min(aspect, 1.5))
+    figure, axes = plt.subplots(*((2, 1) if wide else (1, 2)), figsize=size, layout="constrained")
+    density = counts / area
+    seen = density[density > 0]
     panels = (
-        (counts / area, "stars per arcmin$^2$", LogNorm(vmin=max(0.3, 1 / area))),
+        (density, "stars per arcmin$^2$", LogNorm(*(seen.min(), seen.max()) if seen.size else (1, 10))),
         (excess, "E(J$-$K$_s$) [mag]", None),
     )
     for axis, (values, label, norm) in zip(axes, panels, strict=True):
@@ -37,5 +43,6 @@ def maps(
         figure.colorbar(image, ax=axis, label=label)
         axis.set(xlabel="Galactic longitude [deg]", ylabel="Galactic latitude [deg]", aspect="equal")
         axis.invert_xaxis()
+        axis.locator_params(nbins=6)
         axis.grid(False)
     return figure

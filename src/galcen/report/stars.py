@@ -47,13 +47,15 @@ def colour_magnitude(stars: Columns) -> Figure:
     """Observed and model colour-magnitude diagrams side by side, by drawn class."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained", sharex=True, sharey=True)
     pick = _thin(len(stars["comp"]))
+    shades = np.empty(len(COMPONENTS), dtype=object)
+    for label, (members, shade, _) in GROUPS.items():
+        shades[list(members)] = shade
+        if np.isin(stars["comp"], list(members)).any():
+            axes[0].plot([], [], ".", color=shade, label=label)
     for axis, suffix, title in ((axes[0], "", "observed"), (axes[1], "_mod", "drawn model star")):
         colour, magnitude = stars[f"mj{suffix}"] - stars[f"mks{suffix}"], stars[f"mks{suffix}"]
-        for label, (members, shade, _) in GROUPS.items():
-            mine = pick[np.isin(stars["comp"][pick], list(members))]
-            axis.plot(
-                colour[mine], magnitude[mine], ".", ms=2, color=shade, label=label if len(mine) else None
-            )
+        # All groups at once, in the order of the catalogue: none hides another.
+        axis.scatter(colour[pick], magnitude[pick], s=2, c=shades[stars["comp"][pick]], rasterized=True)
         axis.set(xlabel="J $-$ K$_s$ [mag]", title=title)
     axes[0].set_ylabel("K$_s$ [mag]")
     known = np.isfinite(stars["mj"] - stars["mks"])
@@ -62,7 +64,7 @@ def colour_magnitude(stars: Columns) -> Figure:
         low, high = np.percentile(colour, [0.2, 99.8])
         axes[0].set_xlim(low - 0.5, high + 0.5)
     axes[0].invert_yaxis()
-    axes[0].legend(markerscale=4)
+    axes[0].legend()
     return figure
 
 
