@@ -26,7 +26,9 @@ HEAD = """# Star counts against genstars
 
 Expected counts of the program genstars (commit 9b0ecb0) along eight lines of sight, with two reddening
 laws, and ours with the reference switches. Residual: ours / theirs - 1 of each component above 1e-3 of the
-total; the Hw rows of the reference are Monte Carlo counts.
+total. With them galcen bins luminosity functions and distances as genstars does (`galcen.galaxy.binned`);
+unbinned counts are 0.5 to 0.9 per cent lower. The Hw rows of the reference are Monte Carlo counts, whose
+noise is what the residuals show.
 Made by `python benchmarks/reference_comparison.py`.
 
 | selection | law | counts | median residual [%] | largest residual [%] | where |
