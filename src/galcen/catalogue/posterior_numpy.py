@@ -73,5 +73,20 @@ def evidence(
     weight = np.trapezoid(p, dist, axis=1)
     total = p.sum(axis=0)
     cumulative = np.concatenate([[0.0], np.cumsum(np.diff(dist) * (total[1:] + total[:-1]) / 2)])
-    quantiles = np.interp(np.array([0.16, 0.5, 0.84]) * cumulative[-1], cumulative, dist)
+    quantiles = np.array([_quantile(dist, total, cumulative, level) for level in (0.16, 0.5, 0.84)])
     return weight / weight.sum(), quantiles, float(top + logsumexp(np.log(weight[weight > 0])))
+
+
+def _quantile(
+    dist: Float[np.ndarray, " n_dist"],
+    density: Float[np.ndarray, " n_dist"],
+    cumulative: Float[np.ndarray, " n_dist"],
+    level: float,
+) -> float:
+    """Where a piecewise-linear density has `level` of its integral below."""
+    rest = level * cumulative[-1]
+    k = min(int(np.searchsorted(cumulative, rest, side="right")) - 1, len(dist) - 2)
+    rest, step = rest - cumulative[k], dist[k + 1] - dist[k]
+    slope = (density[k + 1] - density[k]) / step
+    # The root of the quadratic that is exact for no slope, too.
+    return float(dist[k] + 2 * rest / (density[k] + np.sqrt(density[k] ** 2 + 2 * slope * rest)))
