@@ -67,10 +67,34 @@ rule complete:
         "galcen complete {output} {input} --options {params.options:q} > {log} 2>&1"
 
 
+rule likelihood:
+    input:
+        results("model.h5"),
+    output:
+        results("likelihood.h5"),
+    log:
+        logs("likelihood"),
+    benchmark:
+        benchmarks("likelihood")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=20,
+    params:
+        options=choices("likelihood", error_floor=SETTINGS.posterior.error_floor),
+    shell:
+        "galcen likelihood {input} {output} --options {params.options:q} > {log} 2>&1"
+
+
 rule posterior:
     input:
         model=results("model.h5"),
         stars=results("catalogue/complete/{tile}.h5"),
+        likelihood=(
+            results("likelihood.h5") if SETTINGS.posterior.method == "fast" else []
+        ),
     output:
         results("catalogue/posterior/{tile}.h5"),
     log:
@@ -85,8 +109,12 @@ rule posterior:
         runtime=240,
     params:
         options=section("posterior", "seed", "posterior"),
+        table=lambda wildcards, input: (
+            f"--likelihood {input.likelihood}" if input.likelihood else ""
+        ),
     shell:
-        "galcen posterior {input.model} {input.stars} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen posterior {input.model} {input.stars} {output} {params.table}"
+        " --options {params.options:q} > {log} 2>&1"
 
 
 rule draw:

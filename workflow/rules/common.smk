@@ -1,5 +1,6 @@
 """Paths, tiles and configuration sections that the rules share."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -64,6 +65,11 @@ def section(stage, *names):
     A change of either reruns the rules that carry it, and no others.
     """
     return galcen.config.section_json(SETTINGS, *names, version=VERSIONS[stage])
+
+
+def choices(stage, **values):
+    """Single values of the configuration in the form of `section`."""
+    return json.dumps({**values, "version": VERSIONS[stage]})
 
 
 def tile_memory(base, per_cell):

@@ -95,12 +95,7 @@ def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[
     """
     k, t, is_near = near_place(grid)
     at = [jnp.take_along_axis(values, (N_LOG + k - 1 + m)[None], axis=-1) for m in range(4)]
-    weights = (
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
-    )
+    weights = lagrange(t)
     top = jnp.maximum(jnp.maximum(at[0], at[1]), jnp.maximum(at[2], at[3]))
     low = jnp.minimum(jnp.minimum(at[0], at[1]), jnp.minimum(at[2], at[3]))
     # Next to where the likelihood ends, or is not evaluated in full, a cubic would overshoot.
@@ -112,6 +107,16 @@ def interpolate(values: Float[Array, "n n_star n_coarse"], grid: Grid) -> Float[
     )
     far = jnp.take_along_axis(values, jnp.minimum(grid.order, N_LOG - 1)[None], axis=-1)
     return jnp.where(is_near, jnp.where(known, cubic, linear), far)
+
+
+def lagrange(t: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """Weights of the nodes at -1, 0, 1, 2 in the cubic through them."""
+    return (
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    )
 
 
 def near_place(grid: Grid) -> tuple[Int[Array, "n_star n_dist"], Float[Array, "n_star n_dist"], Array]:

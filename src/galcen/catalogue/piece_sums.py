@@ -6,10 +6,8 @@ groups of pieces, then of blocks, find them; what is left out is by its bounds t
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, Self, TypeVar
+from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -20,6 +18,7 @@ from galcen.catalogue.likelihood import (
     SERIES,
     Pieces,
 )
+from galcen.compiled import compiled
 
 NEGLIGIBLE = 1e-5
 # Stands for ln 0: the kernels are compiled for finite numbers alone.
@@ -31,18 +30,17 @@ N_BIN = int(DEEPEST / STEP) + 1
 SMALLEST = -64.0
 
 _N_H, _N_A = len(SERIES), len(SERIES[0])
-_SERIES = np.array(SERIES)
-
-P = ParamSpec("P")
-R = TypeVar("R")
+COEFFICIENTS = np.array(SERIES)
 
 
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiled at the first call; kept on disc where a folder for it can be written."""
-    try:
-        return numba.njit(function, cache=True, fastmath=True, nogil=True)
-    except RuntimeError:
-        return numba.njit(function, fastmath=True, nogil=True)
+@compiled
+def exponential(x: float) -> float:
+    """Exp of a number not above 0, to 3e-6, and of `SMALLEST` for less: many at once on a processor."""
+    y = max(x, SMALLEST) * (1.0 / 256.0)
+    power = 1.0 + y * (1.0 + y * (1 / 2 + y * (1 / 6 + y * (1 / 24 + y * (1 / 120 + y * (1 / 720))))))
+    for _ in range(8):
+        power *= power
+    return power
 
 
 class Bounds(NamedTuple):
@@ -100,7 +98,7 @@ def ln_likelihood(
     return out, chi2
 
 
-@_compiled
+@compiled
 def _sum_stars(
     table: PieceTable,
     target: Float[np.ndarray, "3 n_star n_dist"],
@@ -135,7 +133,7 @@ def _sum_stars(
                     out[isochrone, s, i] = math.log(total[isochrone, i]) + top - prior[isochrone, i]
 
 
-@_compiled
+@compiled
 def _bound_groups(
     table: PieceTable,
     x: Float[np.ndarray, "3 n_dist"],
@@ -174,7 +172,7 @@ def _bound_groups(
     return float(lower.max()) - 1.0
 
 
-@_compiled
+@compiled
 def _bound_blocks(
     table: PieceTable,
     x: Float[np.ndarray, "3 n_dist"],
@@ -244,7 +242,7 @@ def _bound_blocks(
     return n, bound, top, least
 
 
-@_compiled
+@compiled
 def _least_that_matters(
     upper: Float[np.ndarray, " n"],
     bound: float,
@@ -264,7 +262,7 @@ def _least_that_matters(
     return bound
 
 
-@_compiled
+@compiled
 def _sum_blocks(
     table: PieceTable,
     x: Float[np.ndarray, "3 n_dist"],
@@ -303,7 +301,7 @@ def _sum_blocks(
                 for m in range(_N_H):
                     inner = 0.0
                     for p in range(_N_A - 1, -1, -1):
-                        inner = inner * a + _SERIES[m, p]
+                        inner = inner * a + COEFFICIENTS[m, p]
                     series[m, j] = inner
         i = nodes[n]
         x0, x1, x2, shift = x[0, i], x[1, i], x[2, i], base[i] - top
@@ -315,13 +313,8 @@ def _sum_blocks(
             integral = 0.0
             for m in range(_N_H - 1, -1, -1):
                 integral = integral * h + series[m, j]
-            # exp(y) = exp(y / 256)^256, which a processor does for many terms at once.
-            y = max(shift + ln_weight[j] - 0.5 * square, SMALLEST) * (1.0 / 256.0)
-            power = 1.0 + y * (1.0 + y * (1 / 2 + y * (1 / 6 + y * (1 / 24 + y * (1 / 120 + y * (1 / 720))))))
-            for _ in range(8):
-                power *= power
             # The series alternates for stars far off the end of a piece; the integral is positive.
-            terms[j] = power * max(integral, 0.0)
+            terms[j] = exponential(shift + ln_weight[j] - 0.5 * square) * max(integral, 0.0)
             chi2[j] = min(chi2[j], square)
         term = 0.0
         for j in range(PIECES_PER_BLOCK):

@@ -12,6 +12,7 @@ numbers do not depend on them.
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
@@ -66,6 +67,10 @@ class Data(eqx.Module):
     inverse_error: Float[Array, "3 n_star"]
     parallax: Float[Array, " n_star"]
     inverse_parallax_error: Float[Array, " n_star"]
+
+    def take(self, rows: Int[np.ndarray, " n"]) -> "Data":
+        """Some of the stars."""
+        return jax.tree.map(lambda column: column[..., rows], self)
 
 
 class Curves(NamedTuple):
@@ -169,8 +174,10 @@ def _combine(
     ln_p = ln_prior + fine[_ISOCHRONE]
     largest = jnp.max(ln_p, axis=(0, 2))
     density = jnp.exp(ln_p - largest[:, None])
-    norm = -0.5 * jnp.log(2 * jnp.pi)
-    norms = jnp.sum(jnp.where(data.inverse_error > 0, norm + jnp.log(data.inverse_error), 0.0), axis=0)
-    inverse = data.inverse_parallax_error
-    norms = norms + jnp.where(inverse > 0, norm + jnp.log(inverse), 0.0)
-    return density, largest + norms
+    return density, largest + ln_normalisation(data)
+
+
+def ln_normalisation(data: Data) -> Float[Array, " n_star"]:
+    """Ln of the factors 1 / (sqrt(2 pi) sigma) of the magnitudes and the parallax."""
+    inverse = jnp.concatenate([data.inverse_error, data.inverse_parallax_error[None]])
+    return jnp.sum(jnp.where(inverse > 0, jnp.log(inverse) - 0.5 * jnp.log(2 * jnp.pi), 0.0), axis=0)

@@ -31,22 +31,27 @@ class Summary(eqx.Module):
 
 
 @eqx.filter_jit
+def uniform_pairs(key: Key[Array, " n_star"], n_sample: int) -> Float[Array, "n_star 2 n_sample"]:
+    """Numbers in [0, 1) that choose the class and the distance of each draw."""
+    return jax.vmap(lambda stream: jax.random.uniform(stream, (2, n_sample)))(key)
+
+
+@eqx.filter_jit
 def summarise(
-    key: Key[Array, " n_star"],
+    uniform: Float[Array, "n_star 2 n_sample"],
     dist: Float[Array, "n_star n_dist"],
     density: Float[Array, "12 n_star n_dist"],
     ln_scale: Float[Array, " n_star"],
-    n_sample: int,
 ) -> Summary:
-    """Class probabilities, quantiles and `n_sample` draws of (class, distance) of each star."""
-    per_star = jax.vmap(_summarise_star, in_axes=(0, 0, 1, None), out_axes=-1)
-    weight, quantile, beyond, comp, drawn = per_star(key, dist, density, n_sample)
+    """Class probabilities, quantiles and draws of (class, distance) of each star."""
+    per_star = jax.vmap(_summarise_star, in_axes=(0, 0, 1), out_axes=-1)
+    weight, quantile, beyond, comp, drawn = per_star(uniform, dist, density)
     total = _sum_leading(weight)
     return Summary(weight / total, quantile, jnp.log(total) + ln_scale, beyond, comp, drawn)
 
 
 def _summarise_star(
-    key: Key[Array, ""], dist: Float[Array, " n_dist"], density: Float[Array, "12 n_dist"], n_sample: int
+    u: Float[Array, "2 n_sample"], dist: Float[Array, " n_dist"], density: Float[Array, "12 n_dist"]
 ) -> tuple[Array, ...]:
     cumulative = jax.vmap(cumulate, in_axes=(None, 0))(dist, density)
     weight = cumulative[:, -1]
@@ -54,7 +59,6 @@ def _summarise_star(
     quantile = invert(dist, total, total_cumulative, jnp.array(QUANTILES))
     limit = jnp.searchsorted(dist, 0.95 * dist[-1])
     beyond = 1.0 - total_cumulative[limit] / total_cumulative[-1]
-    u = jax.random.uniform(key, (2, n_sample))
     steps = jnp.cumsum(weight)
     comp = jnp.searchsorted(steps, u[0] * steps[-1], side="right")
     comp = jnp.minimum(comp, len(COMPONENTS) - 1)

@@ -27,11 +27,20 @@ def complete(output: Path, surveys: list[Path], options: str = "{}") -> None:
     stage.run(output, surveys, json.loads(options))
 
 
-def posterior(model: Path, stars: Path, output: Path, options: str = "{}") -> None:
+def likelihood(model: Path, output: Path, options: str = "{}") -> None:
+    """Tabulate the photometric likelihood, for the fast posterior."""
+    from galcen.stages import likelihood as stage  # deferred: keeps --help fast
+
+    stage.run(model, output, json.loads(options))
+
+
+def posterior(
+    model: Path, stars: Path, output: Path, options: str = "{}", likelihood: Path | None = None
+) -> None:
     """Class and distance posterior of the stars of one tile."""
     from galcen.stages import posterior as stage  # deferred: keeps --help fast
 
-    stage.run(model, stars, output, json.loads(options))
+    stage.run(model, stars, output, json.loads(options), likelihood)
 
 
 def draw(model: Path, stars: Path, posterior: Path, output: Path, options: str = "{}") -> None:
@@ -41,4 +50,4 @@ def draw(model: Path, stars: Path, posterior: Path, output: Path, options: str =
     stage.run(model, stars, posterior, output, json.loads(options))
 
 
-COMMANDS = (ingest, simulate, complete, posterior, draw)
+COMMANDS = (ingest, simulate, complete, likelihood, posterior, draw)

@@ -1,9 +1,10 @@
 """The Galaxy model put together."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from galcen.galaxy.components import NSD
 from galcen.galaxy.density import Density
@@ -43,6 +44,10 @@ class Sightlines(eqx.Module):
     cell_lon_deg: Float[Array, " n_star"]  # centre of the cell of the map
     cell_lat_deg: Float[Array, " n_star"]
     reddening: Float[Array, "3 n_star"]  # A(J, H, Ks) at the distance of the red clump [mag]
+
+    def take(self, rows: Int[np.ndarray, " n"]) -> "Sightlines":
+        """Some of the lines."""
+        return jax.tree.map(lambda column: np.asarray(column)[..., rows], self)
 
 
 def sightlines(

@@ -1,6 +1,7 @@
 """Model objects (`equinox.Module`) as HDF5 groups: arrays as datasets, the rest as attributes.
 
-Nothing is unpickled: a group names its class, which must be a module class of `galcen.galaxy`.
+Nothing is unpickled: a group names its class, which must be a module class of `galcen.galaxy`
+or `galcen.catalogue`.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import numpy as np
 from galcen.errors import SchemaError
 from galcen.io.hdf5 import read_array, write_array
 
-_HOME = "galcen.galaxy."
+_HOMES = ("galcen.galaxy.", "galcen.catalogue.")
 
 
 def write_module(parent: h5py.Group, name: str, value: Any) -> None:  # noqa: ANN401 - any field
@@ -55,7 +56,7 @@ def read_module(parent: h5py.Group, name: str) -> Any:  # noqa: ANN401 - any fie
     if item.attrs["class"] == "dict":
         return {key: read_module(item, key) for key in json.loads(item.attrs["order"])}
     path, _, qualname = item.attrs["class"].partition(":")
-    cls = getattr(importlib.import_module(path), qualname, None) if path.startswith(_HOME) else None
+    cls = getattr(importlib.import_module(path), qualname, None) if path.startswith(_HOMES) else None
     if not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
         raise SchemaError(
             f"{parent.file.filename}: {parent.name}/{name} is a {item.attrs['class']}, "

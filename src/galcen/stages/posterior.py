@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from galcen.catalogue import posterior as kernel
+from galcen.catalogue.fast_posterior import infer_stars
 from galcen.catalogue.flags import Flag
-from galcen.catalogue.sampling import summarise
+from galcen.catalogue.magnitude_lattice import MagnitudeLattice
+from galcen.catalogue.sampling import summarise, uniform_pairs
 from galcen.config.inference import Posterior
+from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
 from galcen.galaxy.model import Galaxy, Sightlines, sightlines
 from galcen.io.hdf5 import create, read_table, write_array, write_columns
@@ -19,6 +22,7 @@ from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR
 from galcen.random import keys, stage_key
 from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.likelihood import load_lattice
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +48,25 @@ def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
 
 
 def infer(
-    galaxy: Galaxy, columns: dict[str, np.ndarray], options: Posterior, seed: int
+    galaxy: Galaxy,
+    columns: dict[str, np.ndarray],
+    options: Posterior,
+    seed: int,
+    lattice: MagnitudeLattice | None = None,
 ) -> dict[str, np.ndarray]:
     """Summaries and draws of every star, in the order of `columns`.
 
     Returns
     -------
-    The fields of `sampling.Summary`, star last, with `chi2_min` and `flags`.
+    The fields of `sampling.Summary`, star last, with `chi2_min`, `flags` and whether each star was read
+    off the `lattice`.
     """
-    evaluator = kernel.Evaluator(galaxy, kernel_options(options))
     stars = stars_of(columns)
-    data, flags = kernel.clean(stars, evaluator.options)
+    choices = kernel_options(options)
+    data, flags = kernel.clean(stars, choices)
     line = sightlines(galaxy, columns["glon"], columns["glat"])
     n_star = len(stars.source_id)
+    uniform = _uniform(stars.source_id, options.n_sample, seed)
     out = {
         "probability": np.empty((N_COMPONENT, n_star)),
         "quantile": np.empty((3, n_star)),
@@ -65,27 +75,11 @@ def infer(
         "comp": np.empty((options.n_sample, n_star), dtype=np.int8),
         "dist": np.empty((options.n_sample, n_star)),
         "chi2_min": np.empty(n_star),
+        "is_fast": np.zeros(n_star, dtype=bool),
     }
-    classes = evaluator.classes(line)
-    root = stage_key(seed, "posterior")
-    for grid in np.unique(classes):
-        members = np.flatnonzero(classes == grid)
-        for start in range(0, len(members), kernel.BATCH):
-            mine = members[start : start + kernel.BATCH]
-            # A short batch repeats its first star: every batch has one shape.
-            rows = np.concatenate([mine, np.repeat(mine[:1], kernel.BATCH - len(mine))])
-            part = kernel.Data(
-                *(
-                    field[..., rows]
-                    for field in (data.mag, data.inverse_error, data.parallax, data.inverse_parallax_error)
-                )
-            )
-            curves = evaluator.curves(part, _take(line, rows), int(grid))
-            star_keys = keys(root, jnp.asarray(stars.source_id[rows]))
-            summary = summarise(star_keys, curves.dist, curves.density, curves.ln_scale, options.n_sample)
-            for name in _OUTPUTS:
-                out[name][..., mine] = np.asarray(getattr(summary, name))[..., : len(mine)]
-            out["chi2_min"][mine] = curves.chi2_min[: len(mine)]
+    if lattice is not None:
+        _infer_fast(galaxy, lattice, options, data, line, uniform, out)
+    _infer_exactly(galaxy, choices, data, line, uniform, out)
     flags |= np.where(out["chi2_min"] > 25.0, Flag.NO_MODEL_5_SIGMA, 0)
     flags |= np.where(out["chi2_min"] > kernel.OUTLIER_CHI2, Flag.PRIOR_ONLY, 0)
     flags |= np.where(out["beyond"] > 0.01, Flag.DISTANCE_LIMIT, 0)
@@ -93,33 +87,102 @@ def infer(
     return {**out, "flags": flags.astype(np.int32)}
 
 
-def _take(line: Sightlines, rows: np.ndarray) -> Sightlines:
-    return Sightlines(
-        line.lon[rows],
-        line.lat[rows],
-        line.cell_lon_deg[rows],
-        line.cell_lat_deg[rows],
-        line.reddening[:, rows],
+def _uniform(source_id: np.ndarray, n_sample: int, seed: int) -> np.ndarray:
+    """Random numbers of each star's draws, in batches of one size."""
+    root, batch = stage_key(seed, "posterior"), 1024
+    out = np.empty((len(source_id), 2, n_sample))
+    for start in range(0, len(source_id), batch):
+        some = source_id[start : start + batch]
+        streams = keys(root, jnp.asarray(np.pad(some, (0, batch - len(some)))))
+        out[start : start + batch] = np.asarray(uniform_pairs(streams, n_sample))[: len(some)]
+    return out
+
+
+def _infer_fast(
+    galaxy: Galaxy,
+    lattice: MagnitudeLattice,
+    options: Posterior,
+    data: kernel.Data,
+    line: Sightlines,
+    uniform: np.ndarray,
+    out: dict[str, np.ndarray],
+) -> None:
+    """Stars with three errors at the floor, but for those that the table does not cover."""
+    at_floor = np.abs(data.inverse_error * options.error_floor - 1.0) < 1e-9
+    rows = np.flatnonzero(at_floor.all(axis=0))
+    some = data.take(rows)
+    found = infer_stars(
+        galaxy,
+        lattice,
+        options.dist_max,
+        some.mag,
+        some.parallax,
+        some.inverse_parallax_error,
+        line.take(rows),
+        uniform[rows],
     )
+    done = found.done
+    for name in (*_OUTPUTS, "chi2_min"):
+        out[name][..., rows[done]] = np.moveaxis(getattr(found, name)[done], 0, -1)
+    out["ln_evidence"][rows[done]] += np.asarray(kernel.ln_normalisation(some))[done]
+    out["is_fast"][rows] = done
 
 
-def run(model: Path, complete: Path, output: Path, options: dict[str, Any]) -> None:
+def _infer_exactly(
+    galaxy: Galaxy,
+    choices: kernel.Options,
+    data: kernel.Data,
+    line: Sightlines,
+    uniform: np.ndarray,
+    out: dict[str, np.ndarray],
+) -> None:
+    """All stars that are not done yet."""
+    rest = np.flatnonzero(~out["is_fast"])
+    evaluator = kernel.Evaluator(galaxy, choices)
+    classes = evaluator.classes(line.take(rest))
+    for grid in np.unique(classes):
+        members = rest[classes == grid]
+        for start in range(0, len(members), kernel.BATCH):
+            mine = members[start : start + kernel.BATCH]
+            # A short batch repeats its first star: every batch has one shape.
+            rows = np.concatenate([mine, np.repeat(mine[:1], kernel.BATCH - len(mine))])
+            curves = evaluator.curves(data.take(rows), line.take(rows), int(grid))
+            summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
+            for name in _OUTPUTS:
+                out[name][..., mine] = np.asarray(getattr(summary, name))[..., : len(mine)]
+            out["chi2_min"][mine] = curves.chi2_min[: len(mine)]
+
+
+def run(
+    model: Path, complete: Path, output: Path, options: dict[str, Any], likelihood: Path | None = None
+) -> None:
     """Read the stars of a tile, infer them and write the posterior with its draws."""
     columns = read_table(complete, OBSERVED)
+    choices = Posterior.model_validate(options["posterior"])
+    if (choices.method == "fast") != (likelihood is not None):
+        raise ConfigError(
+            f"posterior.method = {choices.method}: a table of the likelihood belongs to fast alone"
+        )
+    lattice = load_lattice(likelihood, choices.error_floor) if likelihood else None
     start = time.monotonic()
-    result = infer(
-        load_galaxy(model), columns, Posterior.model_validate(options["posterior"]), options["seed"]
-    )
+    result = infer(load_galaxy(model), columns, choices, options["seed"], lattice)
     table = {
         "source_id": columns["source_id"],
         **{f"p_comp_{i}": row for i, row in enumerate(result["probability"])},
         **dict(zip(("dist_p16", "dist_p50", "dist_p84"), result["quantile"], strict=True)),
         **{name: result[name] for name in ("ln_evidence", "chi2_min", "flags")},
     }
-    attributes = provenance("posterior", options, input_hashes(model, complete))
+    attributes = provenance(
+        "posterior", options, input_hashes(model, complete, *([likelihood] if likelihood else []))
+    )
     with create(output, POSTERIOR.name, attributes) as file:
         write_columns(file, POSTERIOR, table)
         write_array(file, "sample_comp", result["comp"].T)
         write_array(file, "sample_dist", result["dist"].T)
     n_star = len(columns["source_id"])
-    log.info("%d stars in %.1f s", n_star, time.monotonic() - start)
+    log.info(
+        "%d stars in %.1f s, %d of them by the fast method",
+        n_star,
+        time.monotonic() - start,
+        result["is_fast"].sum(),
+    )

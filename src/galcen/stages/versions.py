@@ -5,6 +5,7 @@ VERSIONS = {
     "ingest": 1,
     "simulate": 1,
     "complete": 1,
+    "likelihood": 1,
     "posterior": 2,
     "draw": 1,
     "truth": 1,

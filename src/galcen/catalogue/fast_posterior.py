@@ -1,0 +1,594 @@
+r"""The posterior of `posterior` at twenty times its speed, for stars with three errors at the floor.
+
+The likelihood is read off a `MagnitudeLattice`; the prior is evaluated on nine lines of sight about each
+part of a cell of the extinction map and interpolated in ln n between them. What neither covers is bounded:
+a star for which the bound exceeds `ALLOWED` of its evidence, or whose errors are others, is left to the sum
+over the pieces. Numbers of a star do not depend on its neighbours.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from galcen.catalogue.distance_grid import (
+    N_LOG,
+    SGR_A,
+    distance_grid,
+    grid_class,
+    impact_parameter,
+    lagrange,
+    near_place,
+)
+from galcen.catalogue.magnitude_lattice import LANE_CHI2, N_LANE, MagnitudeLattice
+from galcen.catalogue.piece_sums import NOTHING
+from galcen.catalogue.sampling import QUANTILES
+from galcen.compiled import compiled
+from galcen.galaxy.components import N_COMPONENT
+from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density
+from galcen.galaxy.photometry import distance_modulus
+from galcen.galaxy.tables import CELL_DEG
+
+ALLOWED = 1e-5  # of the evidence may come from where only a bound is known
+NEGLIGIBLE = 1e-8  # of the largest bound: such knots are not looked up at first
+WORST_FIT = 16.0  # chi-square above which the sum over the pieces decides about flags
+# Ln n of every component is interpolated between nine lines over a square of the sky, whose half-width is at
+# most this part of its distance p from Sgr A*: for the cluster, ln n ~ ln p, the error is then 3e-4.
+HALF_WIDTH = 0.105
+NEAREST_PC = 2.8  # stars nearer to Sgr A* on the sky are left out
+LARGEST = 4  # cells on a side of a square
+N_LINE = 9
+SQUARES_AT_ONCE = 4
+
+
+class Stars(NamedTuple):
+    """What the kernel needs of some stars of one cell and square."""
+
+    place: Float[np.ndarray, "n_star 3"]  # observed magnitudes in lattice coordinates
+    weight: Float[np.ndarray, "n_star 9"]  # of the nine lines
+    parallax: Float[np.ndarray, " n_star"]  # [mas]
+    inverse_error: Float[np.ndarray, " n_star"]  # of the parallax, 0 where it is not used
+    uniform: Float[np.ndarray, "n_star 2 n_sample"]
+
+
+class Prior(NamedTuple):
+    """What the stars of one square of the sky share."""
+
+    dist: Float[np.ndarray, " n_node"]  # [pc]
+    ln_prior: Float[np.ndarray, "n_node 144"]  # ln of n D^2: line, then component, in 16 lanes
+    knot: Int[np.ndarray, " n_node"]  # distance of `coarse` before each node, or the node itself
+    weight: Float[np.ndarray, "n_node 4"]  # of that knot and its three neighbours
+    step: Float[np.ndarray, " n_node"]  # place between the knot and the next
+    coarse: Float[np.ndarray, " n_knot"]  # [pc]
+    ceiling: Float[np.ndarray, " n_knot"]  # prior mass of the nodes of each knot, or more
+    far: int  # first node beyond 95 per cent of the largest distance
+
+
+class Result(NamedTuple):
+    """Outputs of the kernel, as those of `sampling.Summary`."""
+
+    probability: Float[np.ndarray, "n_star 12"]
+    quantile: Float[np.ndarray, "n_star 3"]
+    ln_evidence: Float[np.ndarray, " n_star"]
+    beyond: Float[np.ndarray, " n_star"]
+    comp: Int[np.ndarray, "n_star n_sample"]
+    dist: Float[np.ndarray, "n_star n_sample"]
+    chi2_min: Float[np.ndarray, " n_star"]
+    done: Bool[np.ndarray, " n_star"]
+
+    @classmethod
+    def empty(cls, n_star: int, n_sample: int) -> "Result":
+        """Room for some stars, none of them done."""
+        return cls(
+            np.empty((n_star, N_COMPONENT)),
+            np.empty((n_star, 3)),
+            np.empty(n_star),
+            np.empty(n_star),
+            np.empty((n_star, n_sample), dtype=np.int8),
+            np.empty((n_star, n_sample)),
+            np.empty(n_star),
+            np.zeros(n_star, dtype=bool),
+        )
+
+
+def infer_stars(
+    galaxy: Galaxy,
+    lattice: MagnitudeLattice,
+    dist_max: float,
+    mag: Float[np.ndarray, "3 n_star"],
+    parallax: Float[np.ndarray, " n_star"],
+    inverse_error: Float[np.ndarray, " n_star"],
+    line: Sightlines,
+    uniform: Float[np.ndarray, "n_star 2 n_sample"],
+) -> Result:
+    """Posterior of stars whose errors are those of the lattice in all bands.
+
+    Parameters
+    ----------
+    galaxy, lattice
+        The model, and its photometric likelihood.
+    dist_max
+        Largest distance [pc].
+    mag
+        J, H, Ks.
+    parallax, inverse_error
+        Parallax [mas] and 1 / error, 0 where none is used.
+    line
+        Directions of the stars.
+    uniform
+        Numbers in [0, 1) that choose the class and the distance of each draw.
+
+    Returns
+    -------
+    In the order of the stars; `done` is False where the star is left to the sum over the pieces.
+    """
+    n_star = mag.shape[1]
+    result = Result.empty(n_star, uniform.shape[2])
+    place = (lattice.axes @ mag).T - lattice.origin
+    impact = impact_parameter(galaxy.frame, np.asarray(line.lon), np.asarray(line.lat))
+    arrays = lattice_arrays(lattice)
+    for prior, members, weight in _squares(galaxy, line, np.flatnonzero(impact >= NEAREST_PC), dist_max):
+        # Of one cell, that is of one extinction, and in the order of brightness: neighbours use the same
+        # places of the lattice.
+        cells = np.stack([np.asarray(x)[members] for x in (line.cell_lon_deg, line.cell_lat_deg)])
+        cells = np.concatenate([cells, np.asarray(line.reddening)[:, members]])
+        _, first, cell = np.unique(cells, axis=1, return_index=True, return_inverse=True)
+        cell = cell.ravel()
+        dust = extinction(line.take(members[first]), np.tile(prior.coarse, (len(first), 1)))
+        shift = np.asarray(dust) + np.asarray(distance_modulus(prior.coarse))
+        order = np.lexsort((place[members, 0], cell))
+        for k, mine in enumerate(np.split(order, np.cumsum(np.bincount(cell))[:-1])):
+            rows = members[mine]
+            stars = Stars(place[rows], weight[mine], parallax[rows], inverse_error[rows], uniform[rows])
+            found = Result.empty(len(rows), uniform.shape[2])
+            _infer(arrays, prior, np.ascontiguousarray((lattice.axes @ shift[:, k]).T), stars, found)
+            for all_stars, values in zip(result, found, strict=True):
+                all_stars[rows] = values
+    return result
+
+
+class LatticeArrays(NamedTuple):
+    """The lattice as the kernel takes it."""
+
+    start: Int[np.ndarray, "n_1 n_2"]
+    inner_low: Int[np.ndarray, "n_1 n_2"]
+    inner_high: Int[np.ndarray, "n_1 n_2"]
+    values: Float[np.ndarray, "n_point 16"]
+    bound: Float[np.ndarray, "m_1 m_2 m_3"]
+    bound_outside: Float[np.ndarray, "m_1 m_2 m_3"]
+    bound_per_index: float
+
+
+def lattice_arrays(lattice: MagnitudeLattice) -> LatticeArrays:
+    """The arrays of a lattice."""
+    return LatticeArrays(*(getattr(lattice, name) for name in LatticeArrays._fields))
+
+
+def _squares(
+    galaxy: Galaxy, line: Sightlines, members: Int[np.ndarray, " n"], dist_max: float
+) -> Iterator[tuple[Prior, Int[np.ndarray, " m"], Float[np.ndarray, "m 9"]]]:
+    """Squares of the sky with the stars in them and the weights of their nine lines."""
+    if len(members) == 0:
+        return
+    cell = np.stack([np.asarray(x)[members] for x in (line.cell_lon_deg, line.cell_lat_deg)])
+    star = np.degrees(np.stack([np.asarray(x)[members] for x in (line.lon, line.lat)]))
+    star[0] = cell[0] + (star[0] - cell[0] + 180.0) % 360.0 - 180.0
+    centre, side = _square_of(galaxy, cell, star)
+    t = 2 * (star - centre) / side
+    quadratic = np.stack([0.5 * t * (t - 1), 1 - t * t, 0.5 * t * (t + 1)])  # (3 nodes, 2 axes, star)
+    weight = (quadratic[:, None, 0] * quadratic[None, :, 1]).reshape(N_LINE, -1).T
+    # Centres are multiples of a 64th of a cell: equal ones are equal to the last bit.
+    _, first, group = np.unique(np.vstack([centre, side]), axis=1, return_index=True, return_inverse=True)
+    stars_of = np.split(np.argsort(group.ravel(), kind="stable"), np.cumsum(np.bincount(group.ravel()))[:-1])
+    centre, side = centre[:, first], side[first]
+    classes = grid_class(_nearest(galaxy, centre, side))
+    for which in np.unique(classes):
+        groups = np.flatnonzero(classes == which)
+        for begin in range(0, len(groups), SQUARES_AT_ONCE):
+            mine = groups[begin : begin + SQUARES_AT_ONCE]
+            # A short batch repeats its first square: every batch has one shape.
+            rows = np.concatenate([mine, np.repeat(mine[:1], SQUARES_AT_ONCE - len(mine))])
+            shared = line.take(members[first[rows]])
+            priors = _make_priors(galaxy, centre[:, rows], side[rows], shared, int(which), dist_max)
+            for g, prior in zip(mine, priors, strict=False):
+                yield prior, members[stars_of[g]], weight[stars_of[g]]
+
+
+def _square_of(
+    galaxy: Galaxy, cell: Float[np.ndarray, "2 n"], star: Float[np.ndarray, "2 n"]
+) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, " n"]]:
+    """Centre and side [deg] of the square that holds each star; it depends on the place alone."""
+    pc_per_deg = np.radians(1.0) * galaxy.frame.sun_distance
+    number = np.floor(cell / CELL_DEG)
+    centre, side = cell, np.full(cell.shape[1], CELL_DEG)
+    n_cell = LARGEST if not galaxy.nuclear_disc_window else 1
+    while n_cell > 1:
+        wide = CELL_DEG * n_cell
+        middle = (np.floor(number / n_cell) + 0.5) * wide
+        fits = (side == CELL_DEG) & (
+            0.5 * wide * pc_per_deg < HALF_WIDTH * _nearest(galaxy, middle, np.full(len(side), wide))
+        )
+        centre, side = np.where(fits, middle, centre), np.where(fits, wide, side)
+        n_cell //= 2
+    # Near the centre a cell is divided, by two again and again.
+    for _ in range(6):
+        divided = 0.5 * side * pc_per_deg > HALF_WIDTH * np.maximum(
+            _nearest(galaxy, centre, side), NEAREST_PC
+        )
+        quarter = np.where(star >= centre, 0.25, -0.25) * side
+        centre, side = np.where(divided, centre + quarter, centre), np.where(divided, 0.5 * side, side)
+    return centre, side
+
+
+def _nearest(
+    galaxy: Galaxy, centre: Float[np.ndarray, "2 n"], side: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Least distance [pc] of squares on the sky [deg] from Sgr A*."""
+    sgr = np.degrees(SGR_A)[:, None]
+    lon, lat = centre + np.clip(sgr - centre, -0.5 * side, 0.5 * side)
+    return impact_parameter(galaxy.frame, np.radians(lon), np.radians(lat))
+
+
+def _make_priors(
+    galaxy: Galaxy,
+    centre: Float[np.ndarray, "2 n"],
+    side: Float[np.ndarray, " n"],
+    shared: Sightlines,
+    class_index: int,
+    dist_max: float,
+) -> list[Prior]:
+    """Distances and prior of some squares of one grid class."""
+    n = len(side)
+    grid = distance_grid(galaxy.frame, *np.radians(centre), class_index, dist_max)
+    third = np.array([-0.5, 0.0, 0.5])
+    lon, lat = np.meshgrid(third, third, indexing="ij")
+    lines = np.radians(centre[:, None] + np.stack([lon.ravel(), lat.ravel()])[:, :, None] * side)
+    bundle = shared.take(np.tile(np.arange(n), N_LINE))
+    bundle = eqx.tree_at(lambda b: (b.lon, b.lat), bundle, (lines[0].ravel(), lines[1].ravel()))
+    ln_prior = np.asarray(_ln_prior(galaxy, bundle, np.tile(grid.dist, (N_LINE, 1))))
+    knot, step, is_near = (np.asarray(x) for x in near_place(grid))
+    knot = np.where(is_near, N_LOG + knot, np.minimum(grid.order, N_LOG - 1))
+    weights = np.where(is_near, np.stack(lagrange(step)), np.array([0.0, 1.0, 0.0, 0.0])[:, None, None])
+    step = np.where(is_near, step, 0.0)
+    priors = []
+    for i in range(n):
+        dist, mine = grid.dist[i], ln_prior[:, i::n]
+        lanes = np.full((len(dist), N_LINE, N_LANE), NOTHING, dtype=np.float32)
+        lanes[:, :, :N_COMPONENT] = np.maximum(mine, NOTHING).T
+        # The middle line; over a square the density of no component doubles.
+        mass = 2.0 * np.exp(mine[:, N_LINE // 2]).sum(axis=0) * np.gradient(dist)
+        n_knot = grid.coarse.shape[1]
+        ceiling = np.bincount(knot[i], mass, n_knot) + np.bincount(
+            knot[i][is_near[i]] + 1, mass[is_near[i]], n_knot
+        )
+        priors.append(
+            Prior(
+                dist,
+                lanes.reshape(len(dist), -1),
+                knot[i],
+                np.ascontiguousarray(weights[:, i].T, dtype=np.float32),
+                step[i].astype(np.float32),
+                grid.coarse[i],
+                ceiling,
+                int(np.searchsorted(dist, 0.95 * dist[-1])),
+            )
+        )
+    return priors
+
+
+@eqx.filter_jit
+def _ln_prior(
+    galaxy: Galaxy, line: Sightlines, dist: Float[Array, "n_line n_node"]
+) -> Float[Array, "12 n_line n_node"]:
+    return jnp.log(number_density(galaxy, line, dist)) + 2 * jnp.log(dist)
+
+
+@compiled
+def _infer(
+    lattice: LatticeArrays, prior: Prior, shift: Float[np.ndarray, "n_knot 3"], stars: Stars, result: Result
+) -> None:
+    """Every star of a prior."""
+    n_node, n_knot = len(prior.dist), len(prior.coarse)
+    ln_like = np.empty((n_knot, N_LANE), dtype=np.float32)
+    ln_p = np.empty((n_node, N_LANE), dtype=np.float32)
+    density, cumulative = np.empty_like(ln_p), np.empty_like(ln_p)
+    total, total_cumulative = np.empty(n_node), np.empty(n_node)
+    bound = np.empty(n_knot)
+    inside, known = np.empty(n_knot, dtype=np.bool_), np.empty(n_knot, dtype=np.bool_)
+    for s in range(len(stars.place)):
+        place = stars.place[s]
+        threshold = NEGLIGIBLE * _bound_knots(lattice, prior, shift, place, bound, inside)
+        while True:
+            missing, square = _look_up(lattice, prior, shift, place, bound, inside, threshold, known, ln_like)
+            top = _multiply(
+                prior, stars.weight[s], stars.parallax[s], stars.inverse_error[s], known, ln_like, ln_p
+            )
+            _accumulate(prior.dist, ln_p, top, density, cumulative, total, total_cumulative)
+            evidence = total_cumulative[n_node - 1]
+            is_covered = top > 0.5 * NOTHING and missing <= ALLOWED * evidence * math.exp(top)
+            # Knots of little bound are left out unless all of them together matter.
+            if is_covered or threshold == 0.0:
+                break
+            threshold = 0.0
+        if is_covered and square < WORST_FIT:
+            _summarise(prior, stars.uniform[s], density, cumulative, total, total_cumulative, result, s)
+            result.ln_evidence[s] = math.log(evidence) + top
+            result.chi2_min[s] = square
+            result.done[s] = True
+
+
+@compiled
+def _bound_knots(
+    lattice: LatticeArrays,
+    prior: Prior,
+    shift: Float[np.ndarray, "n_knot 3"],
+    place: Float[np.ndarray, " 3"],
+    bound: Float[np.ndarray, " n_knot"],
+    inside: Bool[np.ndarray, " n_knot"],
+) -> float:
+    """Upper bound of what the nodes of each knot add to the evidence, without parallax.
+
+    Returns the largest of those inside the lattice.
+    """
+    per_index, shape = lattice.bound_per_index, lattice.bound.shape
+    start, low, high = lattice.start, lattice.inner_low, lattice.inner_high
+    largest = 0.0
+    for k in range(len(bound)):
+        x, y, z = place[0] - shift[k, 0], place[1] - shift[k, 1], place[2] - shift[k, 2]
+        box_x = min(max(int(x * per_index), 0), shape[0] - 1)
+        box_y = min(max(int(y * per_index), 0), shape[1] - 1)
+        box_z = min(max(int(z * per_index), 0), shape[2] - 1)
+        i, j, m = math.floor(x), math.floor(y), math.floor(z)
+        inside[k] = (
+            1 <= i < start.shape[0] - 3 and 1 <= j < start.shape[1] - 3 and low[i, j] <= m <= high[i, j]
+        )
+        boxes = lattice.bound if inside[k] else lattice.bound_outside
+        bound[k] = prior.ceiling[k] * boxes[box_x, box_y, box_z]
+        if inside[k]:
+            largest = max(largest, bound[k])
+    return largest
+
+
+@compiled
+def _look_up(
+    lattice: LatticeArrays,
+    prior: Prior,
+    shift: Float[np.ndarray, "n_knot 3"],
+    place: Float[np.ndarray, " 3"],
+    bound: Float[np.ndarray, " n_knot"],
+    inside: Bool[np.ndarray, " n_knot"],
+    threshold: float,
+    known: Bool[np.ndarray, " n_knot"],
+    ln_like: Float[np.ndarray, "n_knot 16"],
+) -> tuple[float, float]:
+    """Spline at the knots; the sum of the bounds of those left out, and chi-square at the best knot."""
+    values, start = lattice.values, lattice.start
+    w = np.empty((3, 4), dtype=np.float32)
+    missing, square = 0.0, -NOTHING
+    for k in range(len(bound)):
+        known[k] = inside[k] and bound[k] >= threshold
+        row = ln_like[k]
+        row[:] = 0.0
+        if not known[k]:
+            missing += bound[k]
+            continue
+        x, y, z = place[0] - shift[k, 0], place[1] - shift[k, 1], place[2] - shift[k, 2]
+        i, j, m = math.floor(x), math.floor(y), math.floor(z)
+        _weights(x - i, w[0])
+        _weights(y - j, w[1])
+        _weights(z - m, w[2])
+        for a in range(4):
+            r0 = start[i - 1 + a, j - 1] + m - 1
+            r1 = start[i - 1 + a, j] + m - 1
+            r2 = start[i - 1 + a, j + 1] + m - 1
+            r3 = start[i - 1 + a, j + 2] + m - 1
+            u0, u1, u2, u3 = w[0, a] * w[1, 0], w[0, a] * w[1, 1], w[0, a] * w[1, 2], w[0, a] * w[1, 3]
+            c0, c1, c2, c3 = w[2, 0], w[2, 1], w[2, 2], w[2, 3]
+            for lane in range(N_LANE):
+                row[lane] += (
+                    u0
+                    * (
+                        c0 * values[r0, lane]
+                        + c1 * values[r0 + 1, lane]
+                        + c2 * values[r0 + 2, lane]
+                        + c3 * values[r0 + 3, lane]
+                    )
+                    + u1
+                    * (
+                        c0 * values[r1, lane]
+                        + c1 * values[r1 + 1, lane]
+                        + c2 * values[r1 + 2, lane]
+                        + c3 * values[r1 + 3, lane]
+                    )
+                    + u2
+                    * (
+                        c0 * values[r2, lane]
+                        + c1 * values[r2 + 1, lane]
+                        + c2 * values[r2 + 2, lane]
+                        + c3 * values[r2 + 3, lane]
+                    )
+                    + u3
+                    * (
+                        c0 * values[r3, lane]
+                        + c1 * values[r3 + 1, lane]
+                        + c2 * values[r3 + 2, lane]
+                        + c3 * values[r3 + 3, lane]
+                    )
+                )
+        square = min(square, -2.0 * row[LANE_CHI2])
+    return missing, max(square, 0.0)
+
+
+@compiled
+def _weights(t: float, w: Float[np.ndarray, " 4"]) -> None:
+    """Weights of the four neighbours in a cubic B-spline."""
+    w[0] = (1 - t) ** 3 / 6
+    w[1] = (4 - 6 * t * t + 3 * t**3) / 6
+    w[2] = (1 + 3 * t + 3 * t * t - 3 * t**3) / 6
+    w[3] = t**3 / 6
+
+
+@compiled
+def _multiply(
+    prior: Prior,
+    weight: Float[np.ndarray, " 9"],
+    parallax: float,
+    inverse_error: float,
+    known: Bool[np.ndarray, " n_knot"],
+    ln_like: Float[np.ndarray, "n_knot 16"],
+    ln_p: Float[np.ndarray, "n_node 16"],
+) -> float:
+    """Ln of prior times likelihood at every node, and the largest."""
+    w = weight.astype(np.float32)
+    w0, w1, w2, w3, w4, w5, w6, w7, w8 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]
+    nothing, one, zero = np.float32(NOTHING), np.float32(1.0), np.float32(0.0)
+    # A number of lanes that the compiler does not know: known ones it unrolls before it could use vectors.
+    n_lane, last = ln_like.shape[1], len(ln_like) - 1
+    largest = np.full(n_lane, nothing)
+    for d in range(len(prior.dist)):
+        k = prior.knot[d]
+        row = ln_p[d]
+        t, is_between = prior.step[d], prior.weight[d, 1] < one
+        if not (known[k] or (is_between and known[k + 1])):
+            row[:] = nothing
+            continue
+        v0, v1, v2, v3 = prior.weight[d]
+        if is_between and not (known[k - 1] and known[k] and known[k + 1] and known[k + 2]):
+            # Linear next to knots that are left out; where there is but one it speaks for the node.
+            if not known[k]:
+                t = one
+            elif not known[k + 1]:
+                t = zero
+            v0, v1, v2, v3 = zero, one - t, t, zero
+        excess = (parallax - 1000.0 / prior.dist[d]) * inverse_error
+        shift = np.float32(-0.5 * excess * excess)
+        like0, like1 = ln_like[max(k - 1, 0)], ln_like[k]
+        like2, like3 = ln_like[min(k + 1, last)], ln_like[min(k + 2, last)]
+        lines = prior.ln_prior[d]
+        for lane in range(n_lane):
+            row[lane] = (
+                w0 * lines[lane]
+                + w1 * lines[lane + 16]
+                + w2 * lines[lane + 32]
+                + w3 * lines[lane + 48]
+                + w4 * lines[lane + 64]
+                + w5 * lines[lane + 80]
+                + w6 * lines[lane + 96]
+                + w7 * lines[lane + 112]
+                + w8 * lines[lane + 128]
+                + v0 * like0[lane]
+                + v1 * like1[lane]
+                + v2 * like2[lane]
+                + v3 * like3[lane]
+                + shift
+            )
+        for lane in range(n_lane):
+            largest[lane] = max(largest[lane], row[lane])
+    return float(largest.max())
+
+
+@compiled
+def _accumulate(
+    dist: Float[np.ndarray, " n_node"],
+    ln_p: Float[np.ndarray, "n_node 16"],
+    top: float,
+    density: Float[np.ndarray, "n_node 16"],
+    cumulative: Float[np.ndarray, "n_node 16"],
+    total: Float[np.ndarray, " n_node"],
+    total_cumulative: Float[np.ndarray, " n_node"],
+) -> None:
+    """Densities in units of exp(top), and their integrals from the first node."""
+    n_lane = density.shape[1]
+    single_top = np.float32(top)
+    for d in range(len(dist)):
+        row, out = ln_p[d], density[d]
+        for lane in range(n_lane):
+            out[lane] = _exponential(row[lane] - single_top)
+        part = np.float32(0.0)
+        for lane in range(n_lane):
+            part += out[lane]
+        total[d] = part
+    cumulative[0] = 0.0
+    total_cumulative[0] = 0.0
+    for d in range(1, len(dist)):
+        half = 0.5 * (dist[d] - dist[d - 1])
+        single_half = np.float32(half)
+        before, after, last, now = density[d - 1], density[d], cumulative[d - 1], cumulative[d]
+        for lane in range(n_lane):
+            now[lane] = last[lane] + single_half * (before[lane] + after[lane])
+        total_cumulative[d] = total_cumulative[d - 1] + half * (total[d - 1] + total[d])
+
+
+@compiled
+def _exponential(x: float) -> float:
+    """Exp of a number not above 0 in single precision, to 1e-5; 0 below -32."""
+    one = np.float32(1.0)
+    y = max(x, np.float32(-32.0)) * np.float32(1 / 64)
+    power = one + y * np.float32(1 / 7)
+    power = one + y * np.float32(1 / 6) * power
+    power = one + y * np.float32(1 / 5) * power
+    power = one + y * np.float32(1 / 4) * power
+    power = one + y * np.float32(1 / 3) * power
+    power = one + y * np.float32(1 / 2) * power
+    power = one + y * power
+    for _ in range(6):
+        power *= power
+    return power if x > np.float32(-32.0) else np.float32(0.0)
+
+
+@compiled
+def _summarise(
+    prior: Prior,
+    uniform: Float[np.ndarray, "2 n_sample"],
+    density: Float[np.ndarray, "n_node 16"],
+    cumulative: Float[np.ndarray, "n_node 16"],
+    total: Float[np.ndarray, " n_node"],
+    total_cumulative: Float[np.ndarray, " n_node"],
+    result: Result,
+    s: int,
+) -> None:
+    """Class probabilities, quantiles and draws of one star."""
+    last = len(prior.dist) - 1
+    whole = total_cumulative[last]
+    for i in range(N_COMPONENT):
+        result.probability[s, i] = cumulative[last, i] / whole
+    for q in range(3):
+        result.quantile[s, q] = _invert(prior.dist, total, total_cumulative, QUANTILES[q])
+    result.beyond[s] = 1.0 - total_cumulative[prior.far] / whole
+    for n in range(uniform.shape[1]):
+        rest, comp = uniform[0, n] * whole, 0
+        while comp < N_COMPONENT - 1 and rest >= cumulative[last, comp]:
+            rest -= cumulative[last, comp]
+            comp += 1
+        result.comp[s, n] = comp
+        result.dist[s, n] = _invert(prior.dist, density[:, comp], cumulative[:, comp], uniform[1, n])
+
+
+@compiled
+def _invert(
+    x: Float[np.ndarray, " n"],
+    density: Float[np.ndarray, " n"],
+    cumulative: Float[np.ndarray, " n"],
+    u: float,
+) -> float:
+    """Where the integral of a piecewise-linear density reaches the fraction u; as `sampling.invert`."""
+    target = u * cumulative[len(x) - 1]
+    low, high = 0, len(x) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if cumulative[middle] <= target:
+            low = middle
+        else:
+            high = middle
+    step = x[low + 1] - x[low]
+    if step <= 0.0:
+        return x[low]
+    rest = (target - cumulative[low]) / step
+    left, right = density[low], density[low + 1]
+    root = math.sqrt(max(left * left + 2.0 * (right - left) * rest, 0.0))
+    t = 2.0 * rest / (left + root) if left + root > 0.0 else 0.0
+    return x[low] + min(max(t, 0.0), 1.0) * step

@@ -1,0 +1,40 @@
+"""Compiled loops: numba with a cache on disc that no change of the sources leaves behind.
+
+Numba asks only whether the file of a function has changed, not the constants and functions it takes from
+others; therefore the cache's folder is named by a digest of the whole package.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numba
+from numba.core import config
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiled at its first call, for finite numbers alone; releases the interpreter's lock."""
+    return numba.njit(function, cache=_has_cache(), fastmath=True, nogil=True)
+
+
+@functools.cache
+def _has_cache() -> bool:
+    """Point numba to this version's cache; False where it cannot be written."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "galcen" / f"compiled-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    config.CACHE_DIR = str(folder)
+    return os.access(folder, os.W_OK)
