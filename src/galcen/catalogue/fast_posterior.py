@@ -249,7 +249,8 @@ def _make_priors(
     lines = np.radians(centre[:, None] + np.stack([lon.ravel(), lat.ravel()])[:, :, None] * side)
     bundle = shared.take(np.tile(np.arange(n), N_LINE))
     bundle = eqx.tree_at(lambda b: (b.lon, b.lat), bundle, (lines[0].ravel(), lines[1].ravel()))
-    ln_prior = np.asarray(_ln_prior(galaxy, bundle, np.tile(grid.dist, (N_LINE, 1))))
+    ln_prior = np.array(_ln_prior(galaxy, bundle, np.tile(grid.dist, (N_LINE, 1))))
+    _extend(ln_prior.reshape(N_COMPONENT, N_LINE, n, -1))
     knot, step, is_near = (np.asarray(x) for x in near_place(grid))
     knot = np.where(is_near, N_LOG + knot, np.minimum(grid.order, N_LOG - 1))
     weights = np.where(is_near, np.stack(lagrange(step)), np.array([0.0, 1.0, 0.0, 0.0])[:, None, None])
@@ -278,6 +279,13 @@ def _make_priors(
             )
         )
     return priors
+
+
+def _extend(ln_prior: Float[np.ndarray, "12 9 n n_node"]) -> None:
+    """Where a component ends between the nine lines, let it end a node later: a jump cannot be interpolated."""
+    there = np.isfinite(ln_prior)
+    least = np.where(there, ln_prior, np.inf).min(axis=1, keepdims=True)
+    np.copyto(ln_prior, least, where=~there & np.isfinite(least))
 
 
 @eqx.filter_jit
