@@ -27,6 +27,7 @@ from galcen.catalogue.distance_grid import (
 from galcen.catalogue.magnitude_lattice import LANE_CHI2, N_LANE, MagnitudeLattice
 from galcen.catalogue.piece_sums import NOTHING
 from galcen.catalogue.sampling import QUANTILES
+from galcen.catalogue.vectors import spline_point
 from galcen.compiled import compiled
 from galcen.galaxy.components import N_COMPONENT
 from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density
@@ -132,7 +133,7 @@ def infer_stars(
     impact = impact_parameter(galaxy.frame, np.asarray(line.lon), np.asarray(line.lat))
     arrays = lattice_arrays(lattice)
     for prior, members, weight in _squares(galaxy, line, np.flatnonzero(impact >= NEAREST_PC), dist_max):
-        # Of one cell, that is of one extinction, and in the order of brightness: neighbours use the same
+        # Of one cell, that is of one extinction, and in the order of colour: neighbours use the same
         # places of the lattice.
         cells = np.stack([np.asarray(x)[members] for x in (line.cell_lon_deg, line.cell_lat_deg)])
         cells = np.concatenate([cells, np.asarray(line.reddening)[:, members]])
@@ -282,7 +283,7 @@ def _make_priors(
 
 
 def _extend(ln_prior: Float[np.ndarray, "12 9 n n_node"]) -> None:
-    """Where a component ends between the nine lines, let it end a node later: a jump cannot be interpolated."""
+    """Where a component ends between the nine lines, it ends a node later: no jump can be interpolated."""
     there = np.isfinite(ln_prior)
     least = np.where(there, ln_prior, np.inf).min(axis=1, keepdims=True)
     np.copyto(ln_prior, least, where=~there & np.isfinite(least))
@@ -312,18 +313,19 @@ def _infer(
         threshold = NEGLIGIBLE * _bound_knots(lattice, prior, shift, place, bound, inside)
         while True:
             missing, square = _look_up(lattice, prior, shift, place, bound, inside, threshold, known, ln_like)
-            top = _multiply(
+            top, first, last = _multiply(
                 prior, stars.weight[s], stars.parallax[s], stars.inverse_error[s], known, ln_like, ln_p
             )
-            _accumulate(prior.dist, ln_p, top, density, cumulative, total, total_cumulative)
-            evidence = total_cumulative[n_node - 1]
+            _accumulate(prior.dist, ln_p, top, first, last, density, cumulative, total, total_cumulative)
+            evidence = total_cumulative[last]
             is_covered = top > 0.5 * NOTHING and missing <= ALLOWED * evidence * math.exp(top)
             # Knots of little bound are left out unless all of them together matter.
             if is_covered or threshold == 0.0:
                 break
             threshold = 0.0
         if is_covered and square < WORST_FIT:
-            _summarise(prior, stars.uniform[s], density, cumulative, total, total_cumulative, result, s)
+            sums = Sums(first, last, density, cumulative, total, total_cumulative)
+            _summarise(prior, stars.uniform[s], sums, result, s)
             result.ln_evidence[s] = math.log(evidence) + top
             result.chi2_min[s] = square
             result.done[s] = True
@@ -374,70 +376,39 @@ def _look_up(
     ln_like: Float[np.ndarray, "n_knot 16"],
 ) -> tuple[float, float]:
     """Spline at the knots; the sum of the bounds of those left out, and chi-square at the best knot."""
-    values, start = lattice.values, lattice.start
-    w = np.empty((3, 4), dtype=np.float32)
+    start = lattice.start
+    w, rows = np.empty(12, dtype=np.float32), np.empty(16, dtype=np.int64)
     missing, square = 0.0, -NOTHING
     for k in range(len(bound)):
         known[k] = inside[k] and bound[k] >= threshold
-        row = ln_like[k]
-        row[:] = 0.0
+        for lane in range(N_LANE):
+            ln_like[k, lane] = 0.0
         if not known[k]:
             missing += bound[k]
             continue
         x, y, z = place[0] - shift[k, 0], place[1] - shift[k, 1], place[2] - shift[k, 2]
         i, j, m = math.floor(x), math.floor(y), math.floor(z)
-        _weights(x - i, w[0])
-        _weights(y - j, w[1])
-        _weights(z - m, w[2])
+        w[0], w[1], w[2], w[3] = _weights(x - i)
+        w[4], w[5], w[6], w[7] = _weights(y - j)
+        w[8], w[9], w[10], w[11] = _weights(z - m)
         for a in range(4):
-            r0 = start[i - 1 + a, j - 1] + m - 1
-            r1 = start[i - 1 + a, j] + m - 1
-            r2 = start[i - 1 + a, j + 1] + m - 1
-            r3 = start[i - 1 + a, j + 2] + m - 1
-            u0, u1, u2, u3 = w[0, a] * w[1, 0], w[0, a] * w[1, 1], w[0, a] * w[1, 2], w[0, a] * w[1, 3]
-            c0, c1, c2, c3 = w[2, 0], w[2, 1], w[2, 2], w[2, 3]
-            for lane in range(N_LANE):
-                row[lane] += (
-                    u0
-                    * (
-                        c0 * values[r0, lane]
-                        + c1 * values[r0 + 1, lane]
-                        + c2 * values[r0 + 2, lane]
-                        + c3 * values[r0 + 3, lane]
-                    )
-                    + u1
-                    * (
-                        c0 * values[r1, lane]
-                        + c1 * values[r1 + 1, lane]
-                        + c2 * values[r1 + 2, lane]
-                        + c3 * values[r1 + 3, lane]
-                    )
-                    + u2
-                    * (
-                        c0 * values[r2, lane]
-                        + c1 * values[r2 + 1, lane]
-                        + c2 * values[r2 + 2, lane]
-                        + c3 * values[r2 + 3, lane]
-                    )
-                    + u3
-                    * (
-                        c0 * values[r3, lane]
-                        + c1 * values[r3 + 1, lane]
-                        + c2 * values[r3 + 2, lane]
-                        + c3 * values[r3 + 3, lane]
-                    )
-                )
-        square = min(square, -2.0 * row[LANE_CHI2])
+            for b in range(4):
+                rows[4 * a + b] = start[i - 1 + a, j - 1 + b] + m - 1
+        spline_point(lattice.values, rows, w, ln_like, k)
+        square = min(square, -2.0 * ln_like[k, LANE_CHI2])
     return missing, max(square, 0.0)
 
 
 @compiled
-def _weights(t: float, w: Float[np.ndarray, " 4"]) -> None:
+def _weights(t: float) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Weights of the four neighbours in a cubic B-spline."""
-    w[0] = (1 - t) ** 3 / 6
-    w[1] = (4 - 6 * t * t + 3 * t**3) / 6
-    w[2] = (1 + 3 * t + 3 * t * t - 3 * t**3) / 6
-    w[3] = t**3 / 6
+    single, s = np.float32, 1.0 - t
+    return (
+        single(s * s * s / 6),
+        single((4 - 6 * t * t + 3 * t * t * t) / 6),
+        single((4 - 6 * s * s + 3 * s * s * s) / 6),
+        single(t * t * t / 6),
+    )
 
 
 @compiled
@@ -449,14 +420,15 @@ def _multiply(
     known: Bool[np.ndarray, " n_knot"],
     ln_like: Float[np.ndarray, "n_knot 16"],
     ln_p: Float[np.ndarray, "n_node 16"],
-) -> float:
-    """Ln of prior times likelihood at every node, and the largest."""
+) -> tuple[float, int, int]:
+    """Ln of prior times likelihood at every node; the largest, and the first and last node about them all."""
     w = weight.astype(np.float32)
     w0, w1, w2, w3, w4, w5, w6, w7, w8 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]
     nothing, one, zero = np.float32(NOTHING), np.float32(1.0), np.float32(0.0)
     # A number of lanes that the compiler does not know: known ones it unrolls before it could use vectors.
     n_lane, last = ln_like.shape[1], len(ln_like) - 1
     largest = np.full(n_lane, nothing)
+    first, end = len(prior.dist), 0
     for d in range(len(prior.dist)):
         k = prior.knot[d]
         row = ln_p[d]
@@ -464,7 +436,8 @@ def _multiply(
         if not (known[k] or (is_between and known[k + 1])):
             row[:] = nothing
             continue
-        v0, v1, v2, v3 = prior.weight[d]
+        first, end = min(first, d), d + 1
+        v0, v1, v2, v3 = prior.weight[d, 0], prior.weight[d, 1], prior.weight[d, 2], prior.weight[d, 3]
         if is_between and not (known[k - 1] and known[k] and known[k + 1] and known[k + 2]):
             # Linear next to knots that are left out; where there is but one it speaks for the node.
             if not known[k]:
@@ -496,7 +469,7 @@ def _multiply(
             )
         for lane in range(n_lane):
             largest[lane] = max(largest[lane], row[lane])
-    return float(largest.max())
+    return float(largest.max()), max(min(first, end) - 1, 0), min(end, len(prior.dist) - 1)
 
 
 @compiled
@@ -504,15 +477,17 @@ def _accumulate(
     dist: Float[np.ndarray, " n_node"],
     ln_p: Float[np.ndarray, "n_node 16"],
     top: float,
+    first: int,
+    last: int,
     density: Float[np.ndarray, "n_node 16"],
     cumulative: Float[np.ndarray, "n_node 16"],
     total: Float[np.ndarray, " n_node"],
     total_cumulative: Float[np.ndarray, " n_node"],
 ) -> None:
-    """Densities in units of exp(top), and their integrals from the first node."""
+    """Densities from the first to the last node in units of exp(top), and their integrals."""
     n_lane = density.shape[1]
     single_top = np.float32(top)
-    for d in range(len(dist)):
+    for d in range(first, last + 1):
         row, out = ln_p[d], density[d]
         for lane in range(n_lane):
             out[lane] = _exponential(row[lane] - single_top)
@@ -520,9 +495,10 @@ def _accumulate(
         for lane in range(n_lane):
             part += out[lane]
         total[d] = part
-    cumulative[0] = 0.0
-    total_cumulative[0] = 0.0
-    for d in range(1, len(dist)):
+    for lane in range(n_lane):
+        cumulative[first, lane] = 0.0
+    total_cumulative[first] = 0.0
+    for d in range(first + 1, last + 1):
         half = 0.5 * (dist[d] - dist[d - 1])
         single_half = np.float32(half)
         before, after, last, now = density[d - 1], density[d], cumulative[d - 1], cumulative[d]
@@ -548,32 +524,41 @@ def _exponential(x: float) -> float:
     return power if x > np.float32(-32.0) else np.float32(0.0)
 
 
+class Sums(NamedTuple):
+    """Densities and their integrals between the first and the last node where they are not zero."""
+
+    first: int
+    last: int
+    density: Float[np.ndarray, "n_node 16"]
+    cumulative: Float[np.ndarray, "n_node 16"]
+    total: Float[np.ndarray, " n_node"]
+    total_cumulative: Float[np.ndarray, " n_node"]
+
+
 @compiled
 def _summarise(
-    prior: Prior,
-    uniform: Float[np.ndarray, "2 n_sample"],
-    density: Float[np.ndarray, "n_node 16"],
-    cumulative: Float[np.ndarray, "n_node 16"],
-    total: Float[np.ndarray, " n_node"],
-    total_cumulative: Float[np.ndarray, " n_node"],
-    result: Result,
-    s: int,
+    prior: Prior, uniform: Float[np.ndarray, "2 n_sample"], sums: Sums, result: Result, s: int
 ) -> None:
     """Class probabilities, quantiles and draws of one star."""
-    last = len(prior.dist) - 1
-    whole = total_cumulative[last]
+    first, last = sums.first, sums.last
+    whole = sums.total_cumulative[last]
     for i in range(N_COMPONENT):
-        result.probability[s, i] = cumulative[last, i] / whole
+        result.probability[s, i] = sums.cumulative[last, i] / whole
     for q in range(3):
-        result.quantile[s, q] = _invert(prior.dist, total, total_cumulative, QUANTILES[q])
-    result.beyond[s] = 1.0 - total_cumulative[prior.far] / whole
+        result.quantile[s, q] = _invert(
+            prior.dist, sums.total, sums.total_cumulative, first, last, QUANTILES[q]
+        )
+    far = min(max(prior.far, first), last)
+    result.beyond[s] = 1.0 - sums.total_cumulative[far] / whole
     for n in range(uniform.shape[1]):
         rest, comp = uniform[0, n] * whole, 0
-        while comp < N_COMPONENT - 1 and rest >= cumulative[last, comp]:
-            rest -= cumulative[last, comp]
+        while comp < N_COMPONENT - 1 and rest >= sums.cumulative[last, comp]:
+            rest -= sums.cumulative[last, comp]
             comp += 1
         result.comp[s, n] = comp
-        result.dist[s, n] = _invert(prior.dist, density[:, comp], cumulative[:, comp], uniform[1, n])
+        result.dist[s, n] = _invert(
+            prior.dist, sums.density[:, comp], sums.cumulative[:, comp], first, last, uniform[1, n]
+        )
 
 
 @compiled
@@ -581,11 +566,12 @@ def _invert(
     x: Float[np.ndarray, " n"],
     density: Float[np.ndarray, " n"],
     cumulative: Float[np.ndarray, " n"],
+    low: int,
+    high: int,
     u: float,
 ) -> float:
     """Where the integral of a piecewise-linear density reaches the fraction u; as `sampling.invert`."""
-    target = u * cumulative[len(x) - 1]
-    low, high = 0, len(x) - 1
+    target = u * cumulative[high]
     while high - low > 1:
         middle = (low + high) // 2
         if cumulative[middle] <= target:

@@ -1,7 +1,7 @@
 r"""Photometric likelihood tabulated over absolute magnitudes, for stars with errors at the floor.
 
 With one error in all bands, ln L_i is a smooth function of the three absolute magnitudes that a star
-would have. It is kept as a cubic spline on a lattice of 0.55 errors, whose first axis is the direction
+would have. It is kept as a cubic spline on a lattice of 0.55 errors, whose last axis is the direction
 of the distance modulus, wherever a piece of an isochrone lies within `REACH` errors; elsewhere only a
 bound is known. Against the sum over the pieces the spline is right to 1e-3 in ln L within four of the top.
 """
@@ -19,7 +19,7 @@ from galcen.galaxy.components import COMPONENTS, ISOCHRONE_OF, N_COMPONENT
 
 STEP = 0.55  # of the lattice, in errors
 REACH = 6.5  # of the table around the pieces, in errors
-FAINTEST = 28.0  # end of the first axis: Ks about 16 [mag]
+FAINTEST = 28.0  # end of the last axis: Ks about 16 [mag]
 N_LANE = 16
 """Numbers of one point, a vector of the processor: ln L of the 12 components, -chi2 / 2 of the best piece."""
 LANE_CHI2 = N_COMPONENT
@@ -48,15 +48,16 @@ class MagnitudeLattice(eqx.Module):
         table = PieceTable.build(pieces)
         real = np.isfinite(pieces.ln_weight)
         middle = pieces.middle[:, real]
-        # Distance modulus, the colour of reddening and of the isochrones, and what is left.
-        first = np.ones(3) / math.sqrt(3.0)
-        second = np.array([1.0, 0.35, 0.0])
-        second -= (second @ first) * first
-        second /= np.linalg.norm(second)
-        rotation = np.stack([first, second, np.cross(first, second)])
+        # The colour of reddening and of the isochrones, what is left, and the distance modulus: along the
+        # last axis neighbours lie side by side, and along it a star moves with its distance.
+        modulus = np.ones(3) / math.sqrt(3.0)
+        colour = np.array([1.0, 0.35, 0.0])
+        colour -= (colour @ modulus) * modulus
+        colour /= np.linalg.norm(colour)
+        rotation = np.stack([colour, np.cross(modulus, colour), modulus])
         axes = rotation / (STEP * error)
         place = axes @ middle
-        place = place[:, place[0] < FAINTEST / (STEP * error)]
+        place = place[:, place[2] < FAINTEST / (STEP * error)]
         # Neighbours of a point in reach: two steps to each side.
         radius = REACH / STEP + 2 * math.sqrt(3.0)
         origin = place.min(axis=1) - radius - 2
