@@ -36,7 +36,7 @@ from galcen.galaxy.tables import CELL_DEG
 
 ALLOWED = 1e-5  # of the evidence may come from where only a bound is known
 NEGLIGIBLE = 1e-8  # of the largest bound: such knots are not looked up at first
-WORST_FIT = 16.0  # chi-square above which the sum over the pieces decides about flags
+WORST_FIT = 9.0  # chi-square above which the sum over the pieces is taken
 # Ln n of every component is interpolated between nine lines over a square of the sky, whose half-width is at
 # most this part of its distance p from Sgr A*: for the cluster, ln n ~ ln p, the error is then 3e-4.
 HALF_WIDTH = 0.105
