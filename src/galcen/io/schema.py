@@ -88,9 +88,9 @@ POSTERIOR = Table(
     (
         Column("source_id", "i8", "", "meta.id;meta.main", "identifier"),
         *_CLASS,
-        Column("dist_p16", "f8", "pc", "stat.value;pos.distance", "16 per cent quantile of the distance"),
-        Column("dist_p50", "f8", "pc", "stat.median;pos.distance", "median of the distance"),
-        Column("dist_p84", "f8", "pc", "stat.value;pos.distance", "84 per cent quantile of the distance"),
+        Column("dist_p16", "f8", "pc", "pos.distance;stat.value", "16 per cent quantile of the distance"),
+        Column("dist_p50", "f8", "pc", "pos.distance;stat.median", "median of the distance"),
+        Column("dist_p84", "f8", "pc", "pos.distance;stat.value", "84 per cent quantile of the distance"),
         Column(
             "ln_evidence",
             "f8",
