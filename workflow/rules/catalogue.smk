@@ -158,6 +158,7 @@ rule truth:
         runtime=120,
     params:
         folder=results("catalogue/mock"),
-        options=section("truth", "footprint", "tiling"),
+        # The whole configuration: this file is what is handed on.
+        options=section("truth"),
     shell:
         "galcen truth {params.folder} {output} --options {params.options:q} > {log} 2>&1"

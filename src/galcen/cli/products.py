@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
 def galaxy_model(output: Path, options: str = "{}") -> None:
@@ -30,4 +33,38 @@ def report_page(model: Path, truth: Path, output: Path, options: str = "{}") -> 
     stage.run(model, truth, output, json.loads(options))
 
 
-COMMANDS = (galaxy_model, truth, report_page)
+def export(
+    catalogue: Path,
+    output: Path,
+    columns: Annotated[str, typer.Option(help="Names, comma-separated; all without.")] = "",
+    cone: Annotated[str, typer.Option(help="ra,dec,radius [deg, ICRS].")] = "",
+    component: Annotated[str, typer.Option(help="Drawn components, such as NSD,NSC.")] = "",
+    tile: Annotated[str, typer.Option(help="One tile.")] = "",
+    band: Annotated[str, typer.Option(help="Band of the limits: J, H, Ks or Hw.")] = "Ks",
+    bright: Annotated[float, typer.Option(help="Bright limit [mag].")] = float("-inf"),
+    faint: Annotated[float, typer.Option(help="Faint limit [mag].")] = float("inf"),
+) -> None:
+    """Write a truth catalogue, or part of it, as FITS, VOTable or Parquet, by the ending of OUTPUT."""
+    from galcen.errors import ConfigError  # deferred: keeps --help fast
+    from galcen.io.truth import Cone, Magnitudes  # deferred: keeps --help fast
+    from galcen.stages import export as stage  # deferred: keeps --help fast
+
+    try:
+        numbers = [float(number) for number in cone.split(",")] if cone else []
+    except ValueError:
+        raise ConfigError(f"--cone {cone}: expected three numbers, ra,dec,radius in degrees") from None
+    if cone and len(numbers) != 3:
+        raise ConfigError(f"--cone {cone}: expected three numbers, ra,dec,radius in degrees")
+    is_limited = bright > float("-inf") or faint < float("inf")
+    stage.run(
+        catalogue,
+        output,
+        columns=columns.split(",") if columns else None,
+        cone=Cone(*numbers) if cone else None,
+        components=component.split(",") if component else None,
+        tile=tile or None,
+        magnitudes=Magnitudes(band, bright, faint) if is_limited else None,
+    )
+
+
+COMMANDS = (galaxy_model, truth, report_page, export)

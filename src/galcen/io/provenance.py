@@ -13,7 +13,7 @@ from typing import Any
 
 import galcen
 
-PACKAGES = ("numpy", "scipy", "jax", "jaxlib", "h5py", "astropy", "healpy", "genulens")
+PACKAGES = ("numba", "numpy", "scipy", "jax", "jaxlib", "h5py", "astropy", "healpy", "genulens")
 """Packages whose version can change a number."""
 
 
@@ -41,6 +41,7 @@ def provenance(stage: str, options: dict[str, Any], inputs: dict[str, str]) -> d
         "git_commit": git_commit(),
         "stage": stage,
         "configuration": json.dumps(options, **canonical),
+        **({"seed": str(options["seed"])} if "seed" in options else {}),
         "inputs": json.dumps(inputs, **canonical),
         "packages": json.dumps({name: _version(name) for name in PACKAGES}, **canonical),
     }

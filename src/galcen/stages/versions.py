@@ -8,6 +8,6 @@ VERSIONS = {
     "likelihood": 1,
     "posterior": 2,
     "draw": 1,
-    "truth": 1,
+    "truth": 2,
     "report_page": 1,
 }

@@ -1,0 +1,198 @@
+"""Read parts of a truth catalogue: a cone, components, magnitudes, columns, without reading the rest.
+
+Rows are sorted by nested HEALPix index, and the file holds the index of the first row of every chunk, so that
+a cone is a few ranges of rows; rows of a component and of a tile are listed. See docs/file_format.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import healpy
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import angular_separation
+from astropy.table import QTable
+from jaxtyping import Bool, Int
+
+from galcen.errors import SchemaError
+from galcen.galaxy.components import COMPONENTS
+from galcen.io.hdf5 import open_product, read_array, write_array
+from galcen.io.schema import TRUTH
+
+BANDS = {"J": "mj", "H": "mh", "Ks": "mks", "Hw": "hw"}
+
+
+class Cone(NamedTuple):
+    """A circle on the sky, ICRS."""
+
+    ra: float  # [deg]
+    dec: float  # [deg]
+    radius: float  # [deg]
+
+
+class Magnitudes(NamedTuple):
+    """Observed magnitudes from `bright` to `faint` in one of J, H, Ks, Hw."""
+
+    band: str
+    bright: float
+    faint: float
+
+
+def write_index(
+    file: h5py.File,
+    healpix: Int[np.ndarray, " n"],
+    comp: Int[np.ndarray, " n"],
+    tile: Int[np.ndarray, " n"],
+    tile_names: Sequence[str],
+) -> None:
+    """Write the index of a catalogue whose rows are in order of `healpix`."""
+    index = file.create_group("index")
+    chunk = file[TRUTH.name]["healpix"].chunks
+    step = chunk[0] if chunk else 1
+    index.attrs["chunk"] = step
+    write_array(index, "healpix_of_chunk", healpix[::step])
+    for name, values, n_value in (("comp", comp, len(COMPONENTS)), ("tile", tile, len(tile_names))):
+        first = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=n_value))])
+        write_array(index, f"{name}_first", first)
+        write_array(index, f"{name}_row", np.argsort(values, kind="stable"))
+    index.create_dataset("tile_name", data=np.array(tile_names, dtype="S16"))
+
+
+def read_truth(
+    path: Path | str,
+    *,
+    columns: Sequence[str] | None = None,
+    cone: Cone | tuple[float, float, float] | None = None,
+    components: Sequence[str] | None = None,
+    tile: str | None = None,
+    magnitudes: Magnitudes | tuple[str, float, float] | None = None,
+) -> QTable:
+    """Rows of a truth catalogue that fulfil every condition, in the order of the file.
+
+    Parameters
+    ----------
+    path
+        `truth.h5` of a run.
+    columns
+        Names of the columns; all without.
+    cone
+        Right ascension, declination and radius [deg].
+    components
+        Names of drawn components, such as ``["NSD", "NSC"]``.
+    tile
+        Name of a tile.
+    magnitudes
+        Band (J, H, Ks, Hw), bright and faint limit; stars without that magnitude are left out.
+
+    Returns
+    -------
+    Columns with units; `info.description` and `info.meta["ucd"]` say what each is, and `meta` holds the
+    attributes of the file.
+
+    Raises
+    ------
+    SchemaError
+        The file is missing, damaged or no truth catalogue; no such column, component, tile or band.
+    """
+    path = Path(path)
+    names = tuple(columns) if columns is not None else TRUTH.names
+    _known("column", names, TRUTH.names)
+    with open_product(path, TRUTH.name) as file:
+        group = file[TRUTH.name]
+        rows = np.arange(group.attrs["n_row"])
+        if cone is not None:
+            rows = _rows_of_cone(file, Cone(*cone))
+        if components is not None:
+            _known("component", components, COMPONENTS)
+            numbers = [COMPONENTS.index(name) for name in components]
+            rows = np.intersect1d(rows, np.concatenate([_listed(file, "comp", n) for n in numbers]))
+        if tile is not None:
+            tiles = [name.decode() for name in read_array(file["index"], "tile_name")]
+            _known("tile", [tile], tiles)
+            rows = np.intersect1d(rows, _listed(file, "tile", tiles.index(tile)))
+        if magnitudes is not None:
+            band, bright, faint = magnitudes
+            _known("band", [band], tuple(BANDS))
+            values = take(group[BANDS[band]], rows)
+            rows = rows[(values >= bright) & (values <= faint)]
+        table = QTable({name: take(group[name], rows) for name in names})
+        table.meta = {name: _plain(value) for name, value in file.attrs.items()}
+    for column in TRUTH.columns:
+        if column.name in table.colnames:
+            if column.unit:
+                table[column.name] = u.Quantity(table[column.name], column.unit, copy=False)
+            table[column.name].info.description = column.description
+            table[column.name].info.meta = {"ucd": column.ucd}
+    return table
+
+
+def take(dataset: h5py.Dataset, rows: Int[np.ndarray, " n"]) -> np.ndarray:
+    """Values at ascending rows; chunks without any of them are not read."""
+    out = np.empty(len(rows), dataset.dtype)
+    step = dataset.chunks[0] if dataset.chunks else max(len(dataset), 1)
+    for start, stop in _runs(np.unique(rows // step)):
+        first, last = np.searchsorted(rows, [start * step, stop * step])
+        try:
+            out[first:last] = dataset[start * step : stop * step][rows[first:last] - start * step]
+        except OSError as error:
+            raise SchemaError(
+                f"{dataset.file.filename}: {dataset.name} cannot be read ({error}); delete the file and make "
+                "it again"
+            ) from None
+    return out
+
+
+def _runs(numbers: Int[np.ndarray, " n"]) -> Iterator[tuple[int, int]]:
+    """Ranges of consecutive numbers, at most 64 long."""
+    if len(numbers) == 0:
+        return
+    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
+        for part in np.split(run, range(64, len(run), 64)):
+            yield int(part[0]), int(part[-1]) + 1
+
+
+def _rows_of_cone(file: h5py.File, cone: Cone) -> Int[np.ndarray, " n"]:
+    """Rows inside a circle: ranges of HEALPix pixels, then the stars themselves."""
+    group, nside = file[TRUTH.name], int(file.attrs["healpix_nside"])
+    centre = healpy.ang2vec(cone.ra, cone.dec, lonlat=True)
+    # A coarser map for wide cones: its pixels are ranges of the finer one.
+    coarse = nside
+    while coarse > 64 and np.degrees(healpy.nside2resol(coarse)) < 0.05 * cone.radius:
+        coarse //= 2
+    pixels = np.sort(healpy.query_disc(coarse, centre, np.radians(cone.radius), inclusive=True, nest=True))
+    ratio = (nside // coarse) ** 2
+    starts = read_array(file["index"], "healpix_of_chunk")
+    step = int(file["index"].attrs["chunk"])
+    chunks = set()
+    for first, stop in _runs(pixels):
+        low = max(int(np.searchsorted(starts, first * ratio, side="left")) - 1, 0)
+        chunks.update(range(low, int(np.searchsorted(starts, stop * ratio - 1, side="right"))))
+    rows = [np.arange(n * step, min((n + 1) * step, group.attrs["n_row"])) for n in sorted(chunks)]
+    rows = np.concatenate(rows) if rows else np.empty(0, dtype=int)
+    inside = _inside(take(group["ra"], rows), take(group["dec"], rows), cone)
+    return rows[inside]
+
+
+def _inside(ra: np.ndarray, dec: np.ndarray, cone: Cone) -> Bool[np.ndarray, " n"]:
+    places = (np.radians(x) for x in (cone.ra, cone.dec, ra, dec))
+    return np.degrees(angular_separation(*places)) <= cone.radius
+
+
+def _listed(file: h5py.File, name: str, number: int) -> Int[np.ndarray, " n"]:
+    """Rows of one component or tile."""
+    index = file["index"]
+    first, last = index[f"{name}_first"][number : number + 2]
+    return np.asarray(index[f"{name}_row"][first:last])
+
+
+def _known(what: str, names: Sequence[str], choices: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in choices]
+    if unknown:
+        raise SchemaError(f"no {what} {unknown[0]}; there are {', '.join(choices)}")
+
+
+def _plain(value: object) -> object:
+    """An attribute as a plain Python value."""
+    return value.item() if isinstance(value, np.generic) else value
