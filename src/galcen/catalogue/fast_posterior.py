@@ -542,8 +542,12 @@ def _summarise(
     """Class probabilities, quantiles and draws of one star."""
     first, last = sums.first, sums.last
     whole = sums.total_cumulative[last]
+    # The sums of the components are of single precision: theirs is not quite that of all.
+    parts = 0.0
     for i in range(N_COMPONENT):
-        result.probability[s, i] = sums.cumulative[last, i] / whole
+        parts += sums.cumulative[last, i]
+    for i in range(N_COMPONENT):
+        result.probability[s, i] = sums.cumulative[last, i] / parts
     for q in range(3):
         result.quantile[s, q] = _invert(
             prior.dist, sums.total, sums.total_cumulative, first, last, QUANTILES[q]
@@ -551,7 +555,7 @@ def _summarise(
     far = min(max(prior.far, first), last)
     result.beyond[s] = 1.0 - sums.total_cumulative[far] / whole
     for n in range(uniform.shape[1]):
-        rest, comp = uniform[0, n] * whole, 0
+        rest, comp = uniform[0, n] * parts, 0
         while comp < N_COMPONENT - 1 and rest >= sums.cumulative[last, comp]:
             rest -= sums.cumulative[last, comp]
             comp += 1

@@ -1,4 +1,4 @@
-"""Summaries of a posterior, and draws from it: class, distance, mass.
+"""Summaries of a posterior, and draws of class and distance from it.
 
 Densities are linear between the nodes of the distance grid, and so is what is drawn:
 cumulative sums are integrated and inverted exactly, never rounded to a node.
@@ -10,13 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from galcen.catalogue.likelihood import N_ISOCHRONE, Pieces
-from galcen.galaxy.components import COMPONENTS, ISOCHRONE_OF
+from galcen.galaxy.components import COMPONENTS
+from galcen.random import keys
 
 QUANTILES = (0.16, 0.5, 0.84)
-N_WITHIN = 33  # nodes of the draw inside one piece
-
-_ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
+BATCH = 1024
 
 
 class Summary(eqx.Module):
@@ -30,9 +28,20 @@ class Summary(eqx.Module):
     dist: Float[Array, "n_sample n_star"]  # [pc]
 
 
+def uniform_numbers(
+    root: Key[Array, ""], source_id: Int[np.ndarray, " n_star"], n_sample: int
+) -> Float[np.ndarray, "n_star 2 n_sample"]:
+    """Pairs of numbers in [0, 1) for the draws of each star, in batches of one size."""
+    out = np.empty((len(source_id), 2, n_sample))
+    for start in range(0, len(source_id), BATCH):
+        some = source_id[start : start + BATCH]
+        streams = keys(root, jnp.asarray(np.pad(some, (0, BATCH - len(some)))))
+        out[start : start + BATCH] = np.asarray(_uniform_pairs(streams, n_sample))[: len(some)]
+    return out
+
+
 @eqx.filter_jit
-def uniform_pairs(key: Key[Array, " n_star"], n_sample: int) -> Float[Array, "n_star 2 n_sample"]:
-    """Numbers in [0, 1) that choose the class and the distance of each draw."""
+def _uniform_pairs(key: Key[Array, " n_star"], n_sample: int) -> Float[Array, "n_star 2 n_sample"]:
     return jax.vmap(lambda stream: jax.random.uniform(stream, (2, n_sample)))(key)
 
 
@@ -93,89 +102,3 @@ def invert(
     root = jnp.sqrt(jnp.maximum(left**2 + 2 * (right - left) * rest, 0.0))
     t = jnp.where(left + root > 0, 2 * rest / jnp.where(left + root > 0, left + root, 1.0), 0.0)
     return x[k] + jnp.clip(t, 0.0, 1.0) * step
-
-
-class MassTables(eqx.Module):
-    """The pieces of each isochrone side by side, padded with pieces of no weight."""
-
-    middle: Float[Array, "10 n_piece 3"]
-    extent: Float[Array, "10 n_piece 3"]
-    ln_weight: Float[Array, "10 n_piece"]
-    mass_ini: Float[Array, "10 n_piece 2"]
-    mass: Float[Array, "10 n_piece 2"]
-
-    @classmethod
-    def build(cls, pieces: Pieces) -> "MassTables":
-        """Lay out the pieces by isochrone."""
-        rows = [np.flatnonzero(np.repeat(pieces.isochrone == i, 128)) for i in range(N_ISOCHRONE)]
-        n_piece = max(map(len, rows))
-
-        def gather(values: np.ndarray, fill: float) -> np.ndarray:
-            flat = values.reshape(*values.shape[: values.ndim - 3], -1)
-            out = np.full((N_ISOCHRONE, n_piece, *flat.shape[:-1]), fill)
-            for i, row in enumerate(rows):
-                out[i, : len(row)] = np.moveaxis(flat[..., row], -1, 0)
-            return out
-
-        return cls(
-            gather(pieces.middle, 0.0),
-            gather(pieces.extent, 0.0),
-            gather(pieces.ln_weight, -np.inf),
-            gather(pieces.mass_ini, 0.0),
-            gather(pieces.mass, 0.0),
-        )
-
-
-@eqx.filter_jit
-def draw_mass(
-    tables: MassTables,
-    key: Key[Array, " n_star"],
-    comp: Int[Array, " n_star"],
-    target: Float[Array, "3 n_star"],
-    inverse_error: Float[Array, "3 n_star"],
-) -> tuple[Float[Array, " n_star"], Float[Array, " n_star"], Float[Array, "3 n_star"]]:
-    """Initial mass, present mass [Msun] and absolute magnitudes of each star.
-
-    Parameters
-    ----------
-    tables
-        The isochrones.
-    key
-        Stream of each star.
-    comp
-        Drawn component.
-    target
-        Absolute magnitudes J, H, Ks the star would have at its drawn distance.
-    inverse_error
-        1 / error in each band, 0 where there is no magnitude.
-    """
-    return jax.vmap(_draw_mass_star, in_axes=(None, 0, 0, 1, 1), out_axes=-1)(
-        tables, key, jnp.asarray(_ISOCHRONE)[comp], target, inverse_error
-    )
-
-
-def _draw_mass_star(
-    tables: MassTables,
-    key: Key[Array, ""],
-    isochrone: Int[Array, ""],
-    target: Float[Array, " 3"],
-    inverse: Float[Array, " 3"],
-) -> tuple[Array, Array, Array]:
-    middle, extent = tables.middle[isochrone], tables.extent[isochrone]
-    q = (target - middle) * inverse
-    # A piece is short against the errors: for the choice of one, five nodes integrate it.
-    nodes, weights = np.polynomial.legendre.leggauss(5)
-    exponents = jnp.stack([-0.5 * jnp.sum((q - 0.5 * u * extent * inverse) ** 2, axis=1) for u in nodes])
-    exponents = exponents + tables.ln_weight[isochrone]
-    scaled = jnp.exp(exponents - jnp.max(exponents))
-    terms = sum(w * row for w, row in zip(weights, scaled, strict=True))
-    u = jax.random.uniform(key, (2,))
-    steps = jnp.cumsum(terms)
-    k = jnp.minimum(jnp.searchsorted(steps, u[0] * steps[-1], side="right"), len(steps) - 1)
-    t = jnp.linspace(0.0, 1.0, N_WITHIN)
-    chi2 = jnp.sum((q[k] - (t[:, None] - 0.5) * extent[k] * inverse) ** 2, axis=1)
-    density = jnp.exp(-0.5 * (chi2 - jnp.min(chi2)))
-    place = invert(t, density, cumulate(t, density), u[1][None])[0]
-    ends = tables.mass_ini[isochrone, k], tables.mass[isochrone, k]
-    mass_ini, mass = (pair[0] + place * (pair[1] - pair[0]) for pair in ends)
-    return mass_ini, mass, middle[k] + (place - 0.5) * extent[k]

@@ -5,14 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.fast_posterior import infer_stars
 from galcen.catalogue.flags import Flag
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
-from galcen.catalogue.sampling import summarise, uniform_pairs
+from galcen.catalogue.sampling import summarise, uniform_numbers
 from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
@@ -20,7 +19,7 @@ from galcen.galaxy.model import Galaxy, Sightlines, sightlines
 from galcen.io.hdf5 import create, read_table, write_array, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR
-from galcen.random import keys, stage_key
+from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.likelihood import load_lattice
 
@@ -66,7 +65,7 @@ def infer(
     data, flags = kernel.clean(stars, choices)
     line = sightlines(galaxy, columns["glon"], columns["glat"])
     n_star = len(stars.source_id)
-    uniform = _uniform(stars.source_id, options.n_sample, seed)
+    uniform = uniform_numbers(stage_key(seed, "posterior"), stars.source_id, options.n_sample)
     out = {
         "probability": np.empty((N_COMPONENT, n_star)),
         "quantile": np.empty((3, n_star)),
@@ -85,17 +84,6 @@ def infer(
     flags |= np.where(out["beyond"] > 0.01, Flag.DISTANCE_LIMIT, 0)
     flags |= np.where(stars.mag[0] - stars.mag[1] > 4.0, Flag.RED, 0)
     return {**out, "flags": flags.astype(np.int32)}
-
-
-def _uniform(source_id: np.ndarray, n_sample: int, seed: int) -> np.ndarray:
-    """Random numbers of each star's draws, in batches of one size."""
-    root, batch = stage_key(seed, "posterior"), 1024
-    out = np.empty((len(source_id), 2, n_sample))
-    for start in range(0, len(source_id), batch):
-        some = source_id[start : start + batch]
-        streams = keys(root, jnp.asarray(np.pad(some, (0, batch - len(some)))))
-        out[start : start + batch] = np.asarray(uniform_pairs(streams, n_sample))[: len(some)]
-    return out
 
 
 def _infer_fast(

@@ -6,8 +6,8 @@ VERSIONS = {
     "simulate": 1,
     "complete": 1,
     "likelihood": 1,
-    "posterior": 2,
-    "draw": 1,
+    "posterior": 3,
+    "draw": 2,
     "truth": 2,
     "report_page": 1,
 }

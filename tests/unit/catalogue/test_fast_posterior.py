@@ -73,6 +73,7 @@ def columns(galaxy):
 
 def compare(fast, exact):
     """The bounds of the fast method: every star, every class."""
+    np.testing.assert_allclose(fast["probability"].sum(axis=0), 1.0, rtol=1e-12)
     np.testing.assert_allclose(fast["probability"], exact["probability"], atol=1e-3)
     np.testing.assert_allclose(fast["quantile"], exact["quantile"], rtol=1e-3)
     np.testing.assert_allclose(fast["ln_evidence"], exact["ln_evidence"], atol=5e-3)
