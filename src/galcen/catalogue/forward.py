@@ -25,7 +25,7 @@ from galcen.galaxy.photometry import distance_modulus, hw
 from galcen.galaxy.tables import CELL_DEG
 from galcen.random import keys
 
-BATCH = 1024
+BATCH = 256
 N_DIVIDED = 5
 DIVIDE_WITHIN_DEG = 0.15
 BANDS = ("J", "H", "Ks")

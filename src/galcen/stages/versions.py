@@ -3,7 +3,7 @@
 VERSIONS = {
     "galaxy_model": 2,
     "ingest": 1,
-    "simulate": 1,
+    "simulate": 2,
     "complete": 1,
     "likelihood": 1,
     "posterior": 3,
