@@ -30,11 +30,12 @@ def _has_cache() -> bool:
     package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "galcen" / f"compiled-{digest.hexdigest()[:16]}"
     try:
+        # A job's account may have no home.
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "galcen" / f"compiled-{digest.hexdigest()[:16]}"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
         return False
     config.CACHE_DIR = str(folder)
     return os.access(folder, os.W_OK)

@@ -94,16 +94,20 @@ def read_truth(
     Raises
     ------
     SchemaError
-        The file is missing, damaged or no truth catalogue; no such column, component, tile or band.
+        The file is missing, damaged, older or no truth catalogue; no such column, component, tile or band;
+        the cone is none.
     """
     path = Path(path)
     names = tuple(columns) if columns is not None else TRUTH.names
     _known("column", names, TRUTH.names)
     with open_product(path, TRUTH.name) as file:
+        for part in (TRUTH.name, "index", *(f"{TRUTH.name}/{name}" for name in names)):
+            if part not in file:
+                raise SchemaError(f"{path}: {part} is missing; make the file again with this galcen")
         group = file[TRUTH.name]
         rows = np.arange(group.attrs["n_row"])
         if cone is not None:
-            rows = _rows_of_cone(file, Cone(*cone))
+            rows = _rows_of_cone(file, _checked(Cone(*cone)))
         if components is not None:
             _known("component", components, COMPONENTS)
             numbers = [COMPONENTS.index(name) for name in components]
@@ -173,6 +177,16 @@ def _rows_of_cone(file: h5py.File, cone: Cone) -> Int[np.ndarray, " n"]:
     rows = np.concatenate(rows) if rows else np.empty(0, dtype=int)
     inside = _inside(take(group["ra"], rows), take(group["dec"], rows), cone)
     return rows[inside]
+
+
+def _checked(cone: Cone) -> Cone:
+    """The circle, if it is one."""
+    if not (np.isfinite(cone.ra) and abs(cone.dec) <= 90.0 and 0.0 < cone.radius <= 180.0):
+        raise SchemaError(
+            f"cone {cone.ra:g},{cone.dec:g},{cone.radius:g}: expected right ascension, declination within 90 "
+            "and a radius between 0 and 180, all in degrees"
+        )
+    return cone
 
 
 def _inside(ra: np.ndarray, dec: np.ndarray, cone: Cone) -> Bool[np.ndarray, " n"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from galcen.catalogue.likelihood import Pieces
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
+from galcen.config.inference import Posterior
 from galcen.errors import SchemaError
 from galcen.io.hdf5 import create, open_product
 from galcen.io.modules import read_module, write_module
@@ -33,7 +34,7 @@ def load_lattice(path: Path, error_floor: float) -> MagnitudeLattice:
 def run(model: Path, output: Path, options: dict[str, Any]) -> None:
     """Tabulate for the photometric error `error_floor` [mag], and write."""
     start = time.monotonic()
-    error = options["error_floor"]
+    error = options.get("error_floor", Posterior().error_floor)
     lattice = MagnitudeLattice.build(Pieces.build(load_galaxy(model).intervals, error), error)
     with create(output, PRODUCT, provenance("likelihood", options, input_hashes(model))) as file:
         write_module(file, "lattice", lattice)

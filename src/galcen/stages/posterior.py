@@ -147,10 +147,13 @@ def run(
     """Read the stars of a tile, infer them and write the posterior with its draws."""
     columns = read_table(complete, OBSERVED)
     choices = Posterior.model_validate(options["posterior"])
-    if (choices.method == "fast") != (likelihood is not None):
+    if choices.method == "fast" and likelihood is None:
         raise ConfigError(
-            f"posterior.method = {choices.method}: a table of the likelihood belongs to fast alone"
+            "posterior.method = fast needs --likelihood FILE, which `galcen likelihood` makes; give it, "
+            "or set posterior.method: exact"
         )
+    if choices.method == "exact" and likelihood is not None:
+        raise ConfigError("posterior.method = exact takes no --likelihood; leave it out, or set method: fast")
     lattice = load_lattice(likelihood, choices.error_floor) if likelihood else None
     start = time.monotonic()
     result = infer(load_galaxy(model), columns, choices, options["seed"], lattice)

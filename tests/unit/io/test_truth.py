@@ -170,12 +170,26 @@ def test_exports_are_read_by_astropy(catalogue, whole, tmp_path, ending):
         ({"components": ["nsd"]}, "no component nsd; there are thin1"),
         ({"tile": "t000_000"}, "no tile t000_000"),
         ({"magnitudes": ("K", 8, 9)}, "no band K; there are J, H, Ks, Hw"),
+        ({"cone": (266.4, -29.0, 0.0)}, "a radius between 0 and 180"),
+        ({"cone": (266.4, 129.0, 0.1)}, "declination within 90"),
+        ({"cone": (float("nan"), -29.0, 0.1)}, "expected right ascension"),
     ],
 )
 def test_unknown_names_are_refused(catalogue, choice, words):
     """With those that there are."""
     with pytest.raises(SchemaError, match=words):
         read_truth(catalogue, **choice)
+
+
+@pytest.mark.parametrize("part", ["index", "truth/dist"])
+def test_a_catalogue_without_a_part_is_refused(catalogue, tmp_path, part):
+    """One made by an older version, or damaged: what is missing is named."""
+    path = tmp_path / "truth.h5"
+    path.write_bytes(catalogue.read_bytes())
+    with h5py.File(path, "r+") as file:
+        del file[part]
+    with pytest.raises(SchemaError, match=f"{part} is missing"):
+        read_truth(path)
 
 
 def test_an_unknown_ending_is_refused(catalogue, tmp_path):
