@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from galcen.galaxy.components import COMPONENTS
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when a file of an older version can no longer be read as it is."""
 
 
@@ -51,6 +51,13 @@ _POSITION = (
     Column("glat", "f8", "deg", "pos.galactic.lat", "Galactic latitude"),
 )
 
+_MEMBERSHIP = (
+    Column(
+        "surveys", "i4", "", "meta.code", "bit field of the surveys that saw the star, see attribute surveys"
+    ),
+    Column("gaia_source_id", "i8", "", "meta.id.cross", "Gaia DR3 identifier; -1 without one"),
+)
+
 _ASTROMETRY = (
     Column("parallax_obs", "f8", "mas", "pos.parallax", "observed parallax"),
     Column("parallax_obs_error", "f8", "mas", "stat.error;pos.parallax", "error of parallax_obs"),
@@ -59,6 +66,21 @@ _ASTROMETRY = (
     Column("pmra_obs_error", "f8", "mas/yr", "stat.error;pos.pm;pos.eq.ra", "error of pmra_obs"),
     Column("pmdec_obs", "f8", "mas/yr", "pos.pm;pos.eq.dec", "observed proper motion"),
     Column("pmdec_obs_error", "f8", "mas/yr", "stat.error;pos.pm;pos.eq.dec", "error of pmdec_obs"),
+    Column("radial_velocity_obs", "f8", "km/s", "spect.dopplerVeloc", "observed barycentric radial velocity"),
+    Column(
+        "radial_velocity_obs_error",
+        "f8",
+        "km/s",
+        "stat.error;spect.dopplerVeloc",
+        "error of radial_velocity_obs",
+    ),
+    Column(
+        "r_lo_photogeo", "f8", "pc", "pos.distance;stat.value", "16 per cent quantile, Bailer-Jones+ 2021"
+    ),
+    Column("r_med_photogeo", "f8", "pc", "pos.distance;stat.median", "median distance, Bailer-Jones+ 2021"),
+    Column(
+        "r_hi_photogeo", "f8", "pc", "pos.distance;stat.value", "84 per cent quantile, Bailer-Jones+ 2021"
+    ),
 )
 
 # What a simulated survey knows of its stars; missing for real ones.
@@ -66,6 +88,7 @@ _INJECTED = (
     Column(
         "true_comp", "i1", "", "meta.code.class", "component a model star was drawn from; -1 for real stars"
     ),
+    Column("true_id", "i8", "", "meta.id", "model star that was seen; -1 for real and spurious ones"),
     Column("true_dist", "f8", "pc", "pos.distance", "distance a model star was drawn at"),
     Column("true_mass_ini", "f8", "Msun", "phys.mass", "initial mass of a model star"),
     Column(
@@ -75,7 +98,7 @@ _INJECTED = (
     Column("true_rv", "f8", "km/s", "spect.dopplerVeloc", "radial velocity of a model star"),
 )
 
-OBSERVED = Table("observed", _POSITION + _photometry() + _ASTROMETRY + _INJECTED)
+OBSERVED = Table("observed", _POSITION + _MEMBERSHIP + _photometry() + _ASTROMETRY + _INJECTED)
 """Stars of one survey or of the complete catalogue, in one tile."""
 
 _CLASS = tuple(
@@ -108,7 +131,7 @@ TRUTH = Table(
     "truth",
     (
         *_POSITION,
-        Column("gaia_source_id", "i8", "", "meta.id.cross", "Gaia DR3 identifier; -1 without one"),
+        *_MEMBERSHIP,
         Column("healpix", "i8", "", "pos.healpix", "nested HEALPix index of (ra, dec), see healpix_nside"),
         Column("cell", "i4", "", "meta.id.part", "cell of the extinction map: 580 i_lon + i_lat"),
         Column("comp", "i1", "", "meta.code.class", "drawn component"),

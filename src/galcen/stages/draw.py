@@ -68,7 +68,6 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     columns = {
         **{name: observed[name] for name in OBSERVED.names},
         **{name: inferred[name] for name in TRUTH.names if name in inferred},
-        "gaia_source_id": np.full(len(comp), -1),
         "healpix": healpy.ang2pix(HEALPIX_NSIDE, observed["ra"], observed["dec"], nest=True, lonlat=True),
         "cell": (np.asarray(i_lon) * N_LAT + np.asarray(i_lat)).astype(np.int32),
         "comp": comp.astype(np.int8),

@@ -28,7 +28,7 @@ ID_STEP = 10**12
 BATCH = 16384
 """Positions are turned in batches of one size, so that a star's bits do not depend on the table's length."""
 
-_RENAMED = {"parallax": "parallax_obs", "pmra": "pmra_obs", "pmdec": "pmdec_obs"}
+_RENAMED = {name: f"{name}_obs" for name in ("parallax", "pmra", "pmdec", "radial_velocity")}
 
 
 def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
@@ -86,6 +86,7 @@ def observed(stars: dict[str, np.ndarray], rows: np.ndarray, epoch: float) -> di
         base = name.removesuffix("_error")
         columns[_RENAMED.get(base, base) + name.removeprefix(base)] = values[rows]
     columns["ref_epoch"] = np.full(len(rows), epoch)
+    columns["surveys"] = np.ones(len(rows), dtype=np.int32)
     return columns
 
 

@@ -26,6 +26,16 @@ MARGIN_SIGMA = 5.0
 
 N_LAT = 580
 
+_UNSEEN = (
+    "ruwe",
+    *(
+        f"{name}{suffix}"
+        for name in ("pmra_obs", "pmdec_obs", "radial_velocity_obs")
+        for suffix in ("", "_error")
+    ),
+    *(f"r_{name}_photogeo" for name in ("lo", "med", "hi")),
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -91,7 +101,10 @@ def run(model: Path, output: Path, tile_name: str, options: dict[str, Any]) -> N
         **{f"{name}_error": measured.error[b] for b, name in enumerate(("mj", "mh", "mks"))},
         "parallax_obs": measured.parallax,
         "parallax_obs_error": measured.parallax_error,
-        **{name: missing for name in ("ruwe", "pmra_obs", "pmra_obs_error", "pmdec_obs", "pmdec_obs_error")},
+        **{name: missing for name in _UNSEEN},
+        "surveys": np.ones(n_star, dtype=np.int32),
+        "gaia_source_id": np.full(n_star, -1),
+        "true_id": stars.source_id,
         "true_comp": stars.comp.astype(np.int8),
         "true_dist": stars.dist,
         "true_mass_ini": stars.mass_ini,

@@ -2,12 +2,12 @@
 
 VERSIONS = {
     "galaxy_model": 2,
-    "ingest": 1,
-    "simulate": 2,
-    "complete": 1,
+    "ingest": 2,
+    "simulate": 3,
+    "complete": 2,
     "likelihood": 1,
     "posterior": 3,
-    "draw": 2,
-    "truth": 2,
+    "draw": 3,
+    "truth": 3,
     "report_page": 1,
 }
