@@ -4,7 +4,11 @@ if SETTINGS.catalogue.source == "model":
         input:
             results("model.h5"),
         output:
-            results("catalogue/survey/model/{tile}.h5"),
+            results("catalogue/sky/{tile}.h5"),
+            [
+                results(f"catalogue/survey/{name}/{{tile}}.h5")
+                for name in SETTINGS.catalogue.surveys
+            ],
         log:
             logs("catalogue/simulate/{tile}"),
         benchmark:
@@ -16,9 +20,10 @@ if SETTINGS.catalogue.source == "model":
             mem_mb=tile_memory(2000, 10),
             runtime=60,
         params:
+            folder=results("catalogue"),
             options=section("simulate", "seed", "footprint", "tiling", "catalogue"),
         shell:
-            "galcen simulate {input} {output} --tile {wildcards.tile} --options {params.options:q} > {log} 2>&1"
+            "galcen simulate {wildcards.tile} {input} {params.folder} --options {params.options:q} > {log} 2>&1"
 
 else:
 
@@ -62,9 +67,10 @@ rule complete:
         mem_mb=tile_memory(1000, 10),
         runtime=20,
     params:
-        options=section("complete", "catalogue", "galaxy"),
+        folder=results("catalogue/survey"),
+        options=section("complete", "footprint", "tiling", "catalogue", "galaxy"),
     shell:
-        "galcen complete {output} {input} --options {params.options:q} > {log} 2>&1"
+        "galcen complete {wildcards.tile} {params.folder} {output} --options {params.options:q} > {log} 2>&1"
 
 
 rule likelihood:

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 import galcen.config
-from galcen.catalogue.tiling import tiles_of
+from galcen.catalogue.tiling import tiles_of, with_neighbours
 from galcen.errors import ConfigError
 from galcen.io.text import write_text
 from galcen.stages.versions import VERSIONS
@@ -21,6 +21,7 @@ try:
             SETTINGS.footprint.model_dump(), SETTINGS.tiling.model_dump()
         )
     }
+    AROUND = with_neighbours(TILES.values(), SETTINGS.tiling.model_dump())
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -41,7 +42,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 wildcard_constraints:
     tile=r"t\d{3}_\d{3}",
-    survey=r"[A-Za-z][A-Za-z0-9_-]*",
+    survey=r"[A-Za-z0-9][A-Za-z0-9_-]*",
 
 
 def results(path):
@@ -82,10 +83,11 @@ def tile_memory(base, per_cell):
 
 
 def surveys_of(wildcards):
-    """The surveys' tables of one tile."""
+    """The surveys' tables of one tile and of those that touch it."""
     return [
-        results(f"catalogue/survey/{name}/{wildcards.tile}.h5")
+        results(f"catalogue/survey/{name}/{tile.name}.h5")
         for name in SETTINGS.catalogue.surveys
+        for tile in AROUND[wildcards.tile]
     ]
 
 

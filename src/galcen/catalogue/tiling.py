@@ -3,7 +3,7 @@
 Pure Python: the workflow reads it each time it is parsed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from galcen.errors import ConfigError
@@ -79,6 +79,17 @@ def tiles_of(footprint: dict[str, Any], tiling: dict[str, Any]) -> tuple[Tile, .
         for i in range(lon.start, lon.stop, side)
         for j in range(lat.start, lat.stop, side)
     )
+
+
+def with_neighbours(tiles: Iterable[Tile], tiling: dict[str, Any]) -> dict[str, tuple[Tile, ...]]:
+    """Each tile with those that touch it, by its name."""
+    side = tiling["cells_per_side"]
+    at = {(tile.i_lon, tile.i_lat): tile for tile in tiles}
+    steps = [(i, j) for i in (-side, 0, side) for j in (-side, 0, side)]
+    return {
+        tile.name: tuple(at[place] for i, j in steps if (place := (tile.i_lon + i, tile.i_lat + j)) in at)
+        for tile in at.values()
+    }
 
 
 def tile_named(name: str, footprint: dict[str, Any], tiling: dict[str, Any]) -> Tile:

@@ -13,18 +13,18 @@ def ingest(survey: str, folder: Path, options: str = "{}") -> None:
     stage.run(survey, folder, json.loads(options))
 
 
-def simulate(model: Path, output: Path, tile: str = "", options: str = "{}") -> None:
-    """Observe one tile of a sky drawn from the model."""
+def simulate(tile: str, model: Path, folder: Path, options: str = "{}") -> None:
+    """Draw one tile of the sky from the model, FOLDER/sky, and observe it, FOLDER/survey/<survey>."""
     from galcen.stages import simulate as stage  # deferred: keeps --help fast
 
-    stage.run(model, output, tile, json.loads(options))
+    stage.run(tile, model, folder, json.loads(options))
 
 
-def complete(output: Path, surveys: list[Path], options: str = "{}") -> None:
-    """Bring the surveys of one tile together and select stars."""
+def complete(tile: str, folder: Path, output: Path, options: str = "{}") -> None:
+    """Match the surveys FOLDER/<survey>/<tile>.h5 around one tile and select its stars."""
     from galcen.stages import complete as stage  # deferred: keeps --help fast
 
-    stage.run(output, surveys, json.loads(options))
+    stage.run(tile, folder, output, json.loads(options))
 
 
 def likelihood(model: Path, output: Path, options: str = "{}") -> None:

@@ -53,6 +53,10 @@ def _yaml(model: type[BaseModel], values: BaseModel, depth: int) -> list[str]:
         )
         if isinstance(value, BaseModel):
             lines += [f"{indent}{name}:", *_yaml(type(value), value, depth + 1)]
+        elif value and isinstance(value, tuple) and isinstance(value[0], BaseModel):
+            items = [item.model_dump(mode="json", exclude_defaults=True) for item in value]
+            body = yaml.safe_dump(items, default_flow_style=None, sort_keys=False, width=1000)
+            lines += [f"{indent}{name}:", *textwrap.indent(body.rstrip(), f"{indent}  ").splitlines()]
         else:
             plain = values.model_dump(mode="json")[name]
             body = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()
@@ -100,6 +104,8 @@ def _default(field: FieldInfo, inner: type[BaseModel] | None) -> str:
     if field.default is PydanticUndefined:
         return "required"
     if inner is not None:
+        if isinstance(field.default, tuple) and field.default:
+            return f"{', '.join(item.name for item in field.default)}: see config/config.yaml"
         return "none" if field.default in (None, ()) else "see below"
     return f"`{json.dumps(field.default)}`"
 

@@ -1,6 +1,6 @@
 """Sections `footprint` and `tiling`: which sky, and in which pieces."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,10 @@ class Footprint(Section):
                     "centre are negative)"
                 )
         return self
+
+    def holds(self, lon: Any, lat: Any) -> Any:  # noqa: ANN401 - arrays, which this package does not know
+        """Whether directions [deg] lie inside; longitudes from -180 to 180."""
+        return (lon >= self.l_min) & (lon <= self.l_max) & (lat >= self.b_min) & (lat <= self.b_max)
 
 
 class Tiling(Section):

@@ -101,6 +101,40 @@ _INJECTED = (
 OBSERVED = Table("observed", _POSITION + _MEMBERSHIP + _photometry() + _ASTROMETRY + _INJECTED)
 """Stars of one survey or of the complete catalogue, in one tile."""
 
+MEMBERS = Table(
+    "members",
+    (
+        Column(
+            "source_id", "i8", "", "meta.id;meta.main", "identifier of the star in the complete catalogue"
+        ),
+        Column("survey", "i1", "", "meta.code", "bit of the survey that saw it, see attribute surveys"),
+        Column("member_id", "i8", "", "meta.id", "identifier of the detection in that survey"),
+        Column(
+            "separation",
+            "f8",
+            "arcsec",
+            "pos.angDistance",
+            "from the star as the surveys before had it; 0 for its first detection",
+        ),
+        Column(
+            "member_true_id", "i8", "", "meta.id", "model star that was seen; -1 for real and spurious ones"
+        ),
+    ),
+)
+"""The detections behind each star of the complete catalogue of one tile."""
+
+SKY = Table(
+    "sky",
+    (
+        Column("true_id", "i8", "", "meta.id;meta.main", "identifier of the model star"),
+        *_POSITION[1:],
+        Column("mj", "f8", "mag", "phot.mag;em.IR.J", "true apparent J"),
+        Column("mh", "f8", "mag", "phot.mag;em.IR.H", "true apparent H"),
+        Column("mks", "f8", "mag", "phot.mag;em.IR.K", "true apparent Ks"),
+    ),
+)
+"""The model stars of one tile, seen or not."""
+
 _CLASS = tuple(
     Column(f"p_comp_{i}", "f8", "", "stat.probability", f"probability of component {i}, {name}")
     for i, name in enumerate(COMPONENTS)

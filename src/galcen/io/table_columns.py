@@ -1,9 +1,9 @@
-"""One column of a user's table, of whatever type, as float64 or int64."""
+"""One column of a user's table, of whatever type, as float64, int64 or text."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,24 +15,39 @@ EMPTY = ("", "nan", "null", "none", "n/a", "--")
 """Cells of text that hold no value, in any case of letters."""
 
 
+Kind = Literal["number", "identifier", "link", "text"]
+"""What a column becomes: float64 with NaN for what is missing; int64 of which none may be missing; int64
+with -1 for what is missing; text, empty for what is missing."""
+
+
 class RawColumn(NamedTuple):
-    """A column as it stands in the table: float64 with NaN for what is missing, or int64."""
+    """A column as it stands in the table."""
 
     values: np.ndarray
     unit: str | None
 
 
 class WantedColumn(NamedTuple):
-    """Where a column comes from, and whether it must hold whole numbers (identifiers)."""
+    """Where a column comes from, and what it must hold."""
 
     path: Path
     name: str
-    whole: bool
+    kind: Kind
+
+    @property
+    def whole(self) -> bool:
+        """Whether it must hold whole numbers."""
+        return self.kind in ("identifier", "link")
 
     @property
     def expected(self) -> str:
         """What a cell must be."""
-        return "a whole number from 0 to 2^53" if self.whole else "a number"
+        return {
+            "identifier": "a whole number from 0 to 2^53",
+            "link": "a whole number from 0 to 2^63",
+            "number": "a number",
+            "text": "text",
+        }[self.kind]
 
     def fault(self, row: int, cell: object) -> SchemaError:
         """A cell that cannot be read."""
@@ -40,9 +55,8 @@ class WantedColumn(NamedTuple):
 
     def wrong_type(self, found: object) -> SchemaError:
         """A column that cannot be read."""
-        advice = (
-            "; a float does not hold every identifier: store them as integers, or leave source_id out of "
-            "the column map to number the rows"
+        advice = "; a float does not hold every identifier: store them as integers, or leave " + (
+            "source_id out of the column map to number the rows" if self.kind == "identifier" else "it out"
         )
         return SchemaError(
             f"{self.path}: column {self.name} holds {found}, expected {self.expected}"
@@ -64,21 +78,24 @@ def check_names(path: Path, found: Sequence[str], wanted: Iterable[str], advice:
             raise SchemaError(f"{path}: the table has {found.count(name)} columns {name}; rename all but one")
 
 
-def from_numpy(values: np.ndarray, mask: np.ndarray | None, column: WantedColumn) -> np.ndarray:
-    """An array of any type as float64 or int64; what the mask covers is missing."""
+def from_numpy(values: np.ndarray, mask: np.ndarray | None, column: WantedColumn, first: int) -> np.ndarray:
+    """An array of any type as its kind; what the mask covers is missing."""
     if values.ndim != 1:
         raise column.wrong_type(f"arrays of shape {values.shape[1:]}")
     if values.dtype.kind in "OSU":
         text = [item.decode() if isinstance(item, bytes) else str(item) for item in values.tolist()]
-        return from_arrow(pa.array(text, pa.string(), mask=mask), column, 1)
+        return from_arrow(pa.array(text, pa.string(), mask=mask), column, first)
     native = values.astype(values.dtype.newbyteorder("="))
-    return from_arrow(pa.array(native, mask=mask), column, 1)
+    return from_arrow(pa.array(native, mask=mask), column, first)
 
 
 def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
-    """An array of any type as float64 or int64; `first` is the row of its first element."""
+    """An array of any type as its kind; `first` is the row of its first element."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if column.kind == "text":
+        words = pc.fill_null(pc.utf8_trim_whitespace(pc.cast(array, pa.string())), "")
+        return np.array(words.to_pylist(), dtype=str)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = pc.utf8_trim_whitespace(array)
         blank = pc.is_in(pc.utf8_lower(array), pa.array(EMPTY, array.type))
@@ -94,7 +111,9 @@ def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
     except pa.ArrowInvalid:
         row, cell = next(_misfits(array, kind))
         raise column.fault(first + row, cell) from None
-    if column.whole and numbers.null_count:
+    if column.kind == "link":
+        numbers = pc.fill_null(numbers, -1)
+    if column.kind == "identifier" and numbers.null_count:
         row = int(np.argmax(np.asarray(pc.is_null(numbers))))
         raise SchemaError(
             f"{column.path}: row {first + row}, column {column.name}: the cell is empty; every star needs "

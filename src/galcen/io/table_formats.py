@@ -1,23 +1,24 @@
-"""Columns of users' tables as numbers: CSV, TSV, FITS, VOTable, Parquet and ECSV.
+"""Columns of users' tables in batches of rows: CSV, TSV, FITS, VOTable, Parquet and ECSV.
 
-Only the columns asked for are kept; delimited text and Parquet are read in batches, so that
-what is held in memory is the numbers alone. Rows are counted from 1, without the header.
+Only the columns asked for are kept. Delimited text, FITS and Parquet are never in memory as a whole;
+VOTable and ECSV are, for want of a library that reads them in parts. Rows are counted from 1, without
+the header.
 """
 
 import csv
 import gzip
 import io
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from galcen.errors import SchemaError
-from galcen.io.table_columns import RawColumn, WantedColumn, check_names, from_arrow, from_numpy
+from galcen.io.table_columns import Kind, RawColumn, WantedColumn, check_names, from_arrow, from_numpy
 
 ENDINGS = {
     ".csv": "csv",
@@ -37,10 +38,18 @@ ENDINGS = {
 """Format by the file's ending; a further .gz is allowed for all but Parquet."""
 
 BLOCK_BYTES = 1 << 24
+BATCH_ROWS = 1 << 18
 
 
-def read_columns(path: Path, form: str, whole: Mapping[str, bool]) -> dict[str, RawColumn]:
-    """Some columns of a table.
+class Batch(NamedTuple):
+    """Consecutive rows of a table."""
+
+    first: int  # row of the first
+    columns: dict[str, RawColumn]
+
+
+def read_batches(path: Path, form: str, kinds: Mapping[str, Kind]) -> Iterator[Batch]:
+    """Some columns of a table, in batches of rows; a table without rows gives none.
 
     Parameters
     ----------
@@ -48,15 +57,14 @@ def read_columns(path: Path, form: str, whole: Mapping[str, bool]) -> dict[str, 
         The table.
     form
         csv, tsv, fits, votable, parquet, ecsv, or auto to go by the file's ending.
-    whole
-        The table's name of each column wanted -> whether it holds identifiers, which must be
-        integers; all others become float64.
+    kinds
+        The table's name of each column wanted -> what its cells become.
 
     Raises
     ------
     SchemaError
         The file is missing, damaged or of another format; a column is not there, or a cell of
-        it is no number.
+        it is not of its kind.
     """
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
@@ -67,13 +75,18 @@ def read_columns(path: Path, form: str, whole: Mapping[str, bool]) -> dict[str, 
         raise SchemaError(
             f"{path}: the ending tells no known format; set `format` to one of {', '.join(_READERS)}"
         )
-    wanted = {name: WantedColumn(path, name, is_whole) for name, is_whole in whole.items()}
-    columns: dict[str, RawColumn] = {}
-    reason = ""
+    batches = _READERS[form](path, {name: WantedColumn(path, name, kind) for name, kind in kinds.items()})
+    while (batch := _next(batches, path, form)) is not None:
+        yield batch
+
+
+def _next(batches: Iterator[Batch], path: Path, form: str) -> Batch | None:
+    """The next batch; whatever the libraries have to say of a damaged file, as one error."""
+    batch, reason = None, ""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            columns = _READERS[form](path, wanted)
+            batch = next(batches, None)
         except (SchemaError, MemoryError):
             raise
         except Exception as error:  # each reader, and each library below it, has errors of its own
@@ -85,7 +98,7 @@ def read_columns(path: Path, form: str, whole: Mapping[str, bool]) -> dict[str, 
         raise SchemaError(
             f"{path}: cannot be read as {form}: {reason}; the file is damaged, or `format` is another"
         )
-    return columns
+    return batch
 
 
 def _open_text(path: Path) -> io.TextIOBase:
@@ -103,7 +116,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int]:
     raise SchemaError(f"{path}: the table is empty; expected a line of column names and at least one star")
 
 
-def _delimited(path: Path, wanted: dict[str, WantedColumn], delimiter: str) -> dict[str, RawColumn]:
+def _delimited(path: Path, wanted: dict[str, WantedColumn], delimiter: str) -> Iterator[Batch]:
     import pyarrow.csv as reader  # deferred: each format loads only its own library
 
     names, skipped = _header(path, delimiter)
@@ -124,7 +137,7 @@ def _delimited(path: Path, wanted: dict[str, WantedColumn], delimiter: str) -> d
                 include_columns=list(wanted), column_types={name: pa.string() for name in wanted}
             ),
         )
-        return _gather(batches, wanted, {})
+        yield from _converted(batches, wanted, {})
     except pa.ArrowInvalid:
         if not ragged:
             raise
@@ -135,7 +148,7 @@ def _delimited(path: Path, wanted: dict[str, WantedColumn], delimiter: str) -> d
         ) from None
 
 
-def _parquet(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+def _parquet(path: Path, wanted: dict[str, WantedColumn]) -> Iterator[Batch]:
     import pyarrow.parquet as reader  # deferred: each format loads only its own library
 
     with reader.ParquetFile(path) as file:
@@ -144,8 +157,8 @@ def _parquet(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn
         # Astropy writes a masked column as two; the values under the mask mean nothing.
         flags = {field.name for field in schema if pa.types.is_boolean(field.type)}
         masks = [f"{name}.mask" for name in wanted if f"{name}.mask" in flags]
-        batches = file.iter_batches(columns=[*wanted, *masks], use_threads=False)
-        return _gather(batches, wanted, _parquet_units(schema))
+        batches = file.iter_batches(BATCH_ROWS, columns=[*wanted, *masks], use_threads=False)
+        yield from _converted(batches, wanted, _parquet_units(schema))
 
 
 def _parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -162,60 +175,59 @@ def _parquet_units(schema: pa.Schema) -> dict[str, str]:
     return units
 
 
-def _gather(
+def _converted(
     batches: Iterable[pa.RecordBatch], wanted: dict[str, WantedColumn], units: dict[str, str]
-) -> dict[str, RawColumn]:
-    """Convert batch by batch, so that text and numbers are never both in memory."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+) -> Iterator[Batch]:
+    """Batches of arrow as ours."""
     first = 1
     for batch in batches:
+        columns = {}
         for name, column in wanted.items():
             cells = batch.column(name)
             if f"{name}.mask" in batch.schema.names:
                 cells = pc.if_else(batch.column(f"{name}.mask"), pa.scalar(None, cells.type), cells)
-            parts[name].append(from_arrow(cells, column, first))
+            columns[name] = RawColumn(from_arrow(cells, column, first), units.get(name))
+        if batch.num_rows:
+            yield Batch(first, columns)
         first += batch.num_rows
-    empty = np.empty(0)
-    return {
-        name: RawColumn(np.concatenate(arrays) if arrays else empty, units.get(name))
-        for name, arrays in parts.items()
-    }
 
 
-def _fits(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+def _fits(path: Path, wanted: dict[str, WantedColumn]) -> Iterator[Batch]:
     from astropy.io import fits  # deferred: each format loads only its own library
 
-    with fits.open(path) as hdus:
+    # Mapped, not read: only the rows in hand are in memory.
+    with fits.open(path, memmap=True) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
         if not tables:
             raise ValueError("it holds no table")
         header: Any = tables[0].columns  # astropy declares neither as what it is
         data: Any = tables[0].data
         check_names(path, header.names, list(wanted))
-        columns = {}
-        for name, column in wanted.items():
-            values, null = np.asarray(data[name]), header[name].null
-            # A null is a value of its own for integers only; NaN is the null of floats.
-            mask = values == null if values.dtype.kind in "iu" and isinstance(null, int) else None
-            columns[name] = RawColumn(from_numpy(values, mask, column), header[name].unit)
-    return columns
+        for start in range(0, len(data), BATCH_ROWS):
+            part, columns = data[start : start + BATCH_ROWS], {}
+            for name, column in wanted.items():
+                values, null = np.asarray(part[name]), header[name].null
+                # A null is a value of its own for integers only; NaN is the null of floats.
+                mask = values == null if values.dtype.kind in "iu" and isinstance(null, int) else None
+                columns[name] = RawColumn(from_numpy(values, mask, column, start + 1), header[name].unit)
+            yield Batch(start + 1, columns)
 
 
-def _votable(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+def _votable(path: Path, wanted: dict[str, WantedColumn]) -> Iterator[Batch]:
     from astropy.io import votable  # deferred: each format loads only its own library
 
     table = votable.parse(path, verify="ignore").get_first_table()
     # The names are what the user sees; the IDs serve references inside the file.
-    return _from_table(path, table.to_table(use_names_over_ids=True), wanted)
+    yield from _from_table(path, table.to_table(use_names_over_ids=True), wanted)
 
 
-def _ecsv(path: Path, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:
+def _ecsv(path: Path, wanted: dict[str, WantedColumn]) -> Iterator[Batch]:
     from astropy.table import Table  # deferred: each format loads only its own library
 
-    return _from_table(path, Table.read(path, format="ascii.ecsv"), wanted)
+    yield from _from_table(path, Table.read(path, format="ascii.ecsv"), wanted)
 
 
-def _from_table(path: Path, table: Any, wanted: dict[str, WantedColumn]) -> dict[str, RawColumn]:  # noqa: ANN401
+def _from_table(path: Path, table: Any, wanted: dict[str, WantedColumn]) -> Iterator[Batch]:  # noqa: ANN401
     """Columns of an astropy table."""
     check_names(path, table.colnames, list(wanted))
     columns = {}
@@ -225,12 +237,13 @@ def _from_table(path: Path, table: Any, wanted: dict[str, WantedColumn]) -> dict
             raise column.wrong_type(type(found).__name__)
         mask = np.ma.getmaskarray(found) if isinstance(found, np.ma.MaskedArray) else None
         unit = getattr(found, "unit", None)
-        values = from_numpy(np.asarray(found), mask, column)
+        values = from_numpy(np.asarray(found), mask, column, 1)
         columns[name] = RawColumn(values, None if unit is None else str(unit))
-    return columns
+    if len(table):
+        yield Batch(1, columns)
 
 
-_READERS: dict[str, Callable[[Path, dict[str, WantedColumn]], dict[str, RawColumn]]] = {
+_READERS: dict[str, Callable[[Path, dict[str, WantedColumn]], Iterator[Batch]]] = {
     "csv": lambda path, wanted: _delimited(path, wanted, ","),
     "tsv": lambda path, wanted: _delimited(path, wanted, "\t"),
     "fits": _fits,

@@ -1,4 +1,4 @@
-"""Bring the surveys of one tile together into one catalogue and select its stars."""
+"""Match the surveys of one tile, put them together and select the stars."""
 
 import json
 import logging
@@ -8,60 +8,194 @@ from typing import Any
 import numpy as np
 
 from galcen import config
+from galcen.catalogue.crossmatch import MARGIN_ARCSEC, largest_reach
+from galcen.catalogue.merge import Merged, Rules, Survey, merge
+from galcen.catalogue.motion import at_epoch
+from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
 from galcen.catalogue.selection import apparent, inside
-from galcen.errors import SchemaError
-from galcen.io.hdf5 import read_table, write_table
+from galcen.catalogue.tiling import Tile, tile_named, tiles_of, with_neighbours
+from galcen.config.catalogue import Catalogue
+from galcen.errors import ConfigError, SchemaError
+from galcen.io.hdf5 import create, read_table, write_columns
 from galcen.io.provenance import input_hashes, provenance
-from galcen.io.schema import OBSERVED
+from galcen.io.schema import MEMBERS, OBSERVED
+from galcen.stages.ingest import galactic
 
 log = logging.getLogger(__name__)
 
+MARGIN_DEG = MARGIN_ARCSEC / 3600.0
 
-def run(output: Path, surveys: list[Path], options: dict[str, Any]) -> None:
-    """Read the tables of one tile, select, sort by identifier and write them as one.
 
-    Stars are not matched between surveys: an identifier in two of them is an error. The
-    attribute `counts` of the product says how many stars came in, were kept, and were dropped
-    for want of a magnitude in the band of the selection or for lying outside its limits.
+def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> None:
+    """Read the surveys of a tile and of those that touch it, match, select, and write the stars of the tile.
+
+    A star belongs to the tile that its final position is in. The attribute `counts` of the product says for
+    each survey how many of its detections are in the tile, how many of them were matched with another
+    survey's, and what became of the merged stars.
 
     Parameters
     ----------
+    tile_name
+        The tile.
+    folder
+        Where the surveys lie: <survey>/<tile>.h5, from `ingest` or `simulate`.
     output
         The catalogue of the tile.
-    surveys
-        The tile of each survey, from `ingest` or `simulate`.
     options
-        Sections `catalogue` and `galaxy` of the configuration.
+        Sections `catalogue`, `footprint`, `galaxy` and `tiling` of the configuration.
     """
-    sections = ("catalogue", "galaxy")
+    sections = ("catalogue", "footprint", "galaxy", "tiling")
     settings = config.parse(
         {name: options[name] for name in sections if name in options}, "options of complete"
     )
-    tables = [read_table(path, OBSERVED) for path in surveys]
-    columns = {name: np.concatenate([table[name] for table in tables]) for name in OBSERVED.names}
-    order = np.argsort(columns["source_id"], kind="stable")
-    _refuse_repeated(surveys, [table["source_id"] for table in tables], columns["source_id"][order])
-
-    counts = {"in": len(order), "kept": len(order), "no_magnitude": 0, "outside_limits": 0}
+    footprint, tiling = settings.footprint.model_dump(), settings.tiling.model_dump()
+    tile = tile_named(tile_name, footprint, tiling)
+    tiles = tiles_of(footprint, tiling)
+    around = with_neighbours(tiles, tiling)[tile_name]
+    rules = rules_of(settings.catalogue)
+    names = settings.catalogue.surveys
+    paths = {name: [folder / name / f"{part.name}.h5" for part in around] for name in names}
+    surveys = [
+        Survey(
+            _stars_near(paths[names[bit]], tile, rules.epoch),
+            bit,
+            settings.catalogue.members[bit].role == "link",
+        )
+        for bit in matching_order(settings.catalogue)
+    ]
+    _refuse_repeated(folder, names, surveys)
+    merged = merge(surveys, rules)
+    merged.stars["glon"], merged.stars["glat"] = galactic(merged.stars["ra"], merged.stars["dec"])
+    mine = _in_tile(merged.stars["glon"], merged.stars["glat"], tiles, tile)
+    magnitude = None
     selection = settings.catalogue.selection
+    chosen = mine.copy()
     if selection is not None:
-        magnitude = apparent(columns, selection.band, settings.galaxy.hw)[order]
-        keep = inside(magnitude, selection.bright, selection.faint)
-        counts["kept"] = int(np.count_nonzero(keep))
-        counts["no_magnitude"] = int(np.count_nonzero(np.isnan(magnitude)))
-        counts["outside_limits"] = counts["in"] - counts["kept"] - counts["no_magnitude"]
-        order = order[keep]
-    attributes = provenance("complete", options, input_hashes(*surveys)) | {"counts": json.dumps(counts)}
-    write_table(output, OBSERVED, {name: values[order] for name, values in columns.items()}, attributes)
-    log.info("%s: %s", output, ", ".join(f"{n} {what}" for what, n in counts.items()))
+        magnitude = apparent(merged.stars, selection.band, settings.galaxy.hw)
+        chosen &= inside(magnitude, selection.bright, selection.faint)
+    counts = _counts(settings.catalogue, surveys, merged, mine, chosen, magnitude, tile)
+    attributes = provenance(
+        "complete",
+        options,
+        {f"{name}/{file}": digest for name in names for file, digest in input_hashes(*paths[name]).items()},
+    )
+    attributes |= {"counts": json.dumps(counts), "surveys": json.dumps(names)}
+    _write(output, merged, np.flatnonzero(chosen), attributes)
+    log.info("%s: %s", output, json.dumps(counts))
 
 
-def _refuse_repeated(surveys: list[Path], identifiers: list[np.ndarray], merged: np.ndarray) -> None:
-    repeated = merged[1:][merged[1:] == merged[:-1]]
-    if len(repeated):
-        holders = [path for path, ids in zip(surveys, identifiers, strict=True) if repeated[0] in ids]
+def rules_of(catalogue: Catalogue) -> Rules:
+    """The kernel's form of the configuration.
+
+    Raises
+    ------
+    ConfigError
+        The radius is too large for the margin between tiles with so many surveys.
+    """
+    given = catalogue.merge
+    reach = largest_reach(len(catalogue.members) - 1)
+    if given.radius_arcsec > reach:
+        raise ConfigError(
+            f"catalogue.merge.radius_arcsec = {given.radius_arcsec} with {len(catalogue.members)} surveys: "
+            f"tiles know {MARGIN_ARCSEC:g} arcsec of their surroundings, which is enough up to {reach:.2f}"
+        )
+    return Rules(given.radius_arcsec, given.magnitude_difference, given.epoch)
+
+
+def matching_order(catalogue: Catalogue) -> list[int]:
+    """Places of the surveys in the list, in the order in which they are matched: links last."""
+    members = catalogue.members
+    return sorted(range(len(members)), key=lambda i: (members[i].role == "link", members[i].priority, i))
+
+
+def _stars_near(paths: list[Path], tile: Tile, epoch: float) -> dict[str, np.ndarray]:
+    """Stars of a survey that can matter to a tile, by identifier."""
+    tables = [read_table(path, OBSERVED) for path in paths]
+    stars = {name: np.concatenate([table[name] for table in tables]) for name in OBSERVED.names}
+    place = (stars[name] for name in ("ra", "dec", "pmra_obs", "pmdec_obs"))
+    lon, lat = galactic(*at_epoch(*place, epoch - stars["ref_epoch"]))
+    l_min, l_max, b_min, b_max = tile.bounds
+    # A degree of longitude is shorter than one of latitude.
+    wide = MARGIN_DEG / np.cos(np.radians(max(abs(b_min), abs(b_max)) + MARGIN_DEG))
+    near = (lon >= l_min - wide) & (lon <= l_max + wide)
+    near &= (lat >= b_min - MARGIN_DEG) & (lat <= b_max + MARGIN_DEG)
+    rows = np.flatnonzero(near)
+    rows = rows[np.argsort(stars["source_id"][rows], kind="stable")]
+    return {name: values[rows] for name, values in stars.items()}
+
+
+def _in_tile(lon: np.ndarray, lat: np.ndarray, tiles: tuple[Tile, ...], tile: Tile) -> np.ndarray:
+    cell = cell_number(lon, lat)
+    return (tile_of_cell(tiles)[cell] == tiles.index(tile)) & (cell != OUTSIDE)
+
+
+def _refuse_repeated(folder: Path, names: tuple[str, ...], surveys: list[Survey]) -> None:
+    """Identifiers name one detection in all surveys but the links, whose own are not kept."""
+    ids = np.concatenate([survey.stars["source_id"] for survey in surveys if not survey.is_link])
+    values, count = np.unique(ids, return_counts=True)
+    if (count > 1).any():
+        first = values[count > 1][0]
+        holders = [names[s.bit] for s in surveys if first in s.stars["source_id"]]
         raise SchemaError(
-            f"{' and '.join(map(str, holders))}: identifier {repeated[0]} stands twice (and "
-            f"{len(np.unique(repeated)) - 1} more do); stars are not matched between tables yet: give the "
-            "stars of each table identifiers of their own"
+            f"{folder}: identifier {first} stands twice, in {' and '.join(dict.fromkeys(holders))} (and "
+            f"{np.count_nonzero(count > 1) - 1} more do); give the stars of each table identifiers of their "
+            "own, or leave source_id out of the column map to have the rows numbered"
+        )
+
+
+def _counts(
+    catalogue: Catalogue,
+    surveys: list[Survey],
+    merged: Merged,
+    mine: np.ndarray,
+    chosen: np.ndarray,
+    magnitude: np.ndarray | None,
+    tile: Tile,
+) -> dict[str, Any]:
+    """What came in and what became of it."""
+    n_member = np.bincount(merged.members.row, minlength=len(mine))
+    by_survey = {}
+    for survey in surveys:
+        rows = merged.members.row[merged.members.survey == survey.bit]
+        rows = rows[mine[rows]]
+        matched = int(np.count_nonzero(n_member[rows] > 1))
+        count = {"in": len(rows), "matched": matched, "alone": len(rows) - matched}
+        if survey.is_link:
+            rest = {name: survey.stars[name][merged.unmatched[survey.bit]] for name in ("glon", "glat")}
+            l_min, l_max, b_min, b_max = tile.bounds
+            here = (rest["glon"] >= l_min) & (rest["glon"] < l_max)
+            here &= (rest["glat"] >= b_min) & (rest["glat"] < b_max)
+            count |= {"in": len(rows) + int(here.sum()), "dropped_without_match": int(here.sum())}
+        by_survey[catalogue.surveys[survey.bit]] = count
+    n_star = int(np.count_nonzero(mine))
+    dark = 0 if magnitude is None else int(np.count_nonzero(np.isnan(magnitude) & mine))
+    kept = int(np.count_nonzero(chosen))
+    return {
+        "surveys": by_survey,
+        "merged": n_star,
+        "kept": kept,
+        "no_magnitude": dark,
+        "outside_limits": n_star - kept - dark,
+    }
+
+
+def _write(output: Path, merged: Merged, rows: np.ndarray, attributes: dict[str, str]) -> None:
+    """The chosen stars by identifier, and their detections."""
+    ids = merged.stars["source_id"]
+    rows = rows[np.argsort(ids[rows], kind="stable")]
+    members = merged.members
+    belongs = np.flatnonzero(np.isin(members.row, rows))
+    belongs = belongs[np.lexsort((members.survey[belongs], ids[members.row[belongs]]))]
+    with create(output, OBSERVED.name, attributes) as file:
+        write_columns(file, OBSERVED, {name: values[rows] for name, values in merged.stars.items()})
+        write_columns(
+            file,
+            MEMBERS,
+            {
+                "source_id": ids[members.row[belongs]],
+                "survey": members.survey[belongs],
+                "member_id": members.source_id[belongs],
+                "separation": members.separation[belongs],
+                "member_true_id": members.true_id[belongs],
+            },
         )

@@ -1,4 +1,8 @@
-"""Read a user's table, check it and cut it into the tiles of the run."""
+"""Read a user's table, check it and cut it into the tiles of the run.
+
+The table is read in batches of rows, which are put aside by tile on disc: what is in memory is one batch,
+and then one tile.
+"""
 
 import json
 import logging
@@ -10,15 +14,19 @@ import jax
 import numpy as np
 
 from galcen import config
-from galcen.catalogue.observed import OUTSIDE, by_tile, cell_number, tile_of_cell
+from galcen.catalogue.motion import at_epoch
+from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
 from galcen.catalogue.tiling import tiles_of
-from galcen.config.catalogue import Catalogue, SurveyTable
+from galcen.config.catalogue import Catalogue
+from galcen.config.survey_tables import SurveyTable
 from galcen.errors import ConfigError, SchemaError
 from galcen.galaxy.observables import icrs_to_galactic
 from galcen.io.hdf5 import write_table
+from galcen.io.plausibility import ColourCheck
 from galcen.io.provenance import input_hashes, provenance
+from galcen.io.row_buckets import RowBuckets
 from galcen.io.schema import OBSERVED
-from galcen.io.tables import BANDS, read_survey
+from galcen.io.tables import BANDS, read_survey, refuse_repeated
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +35,9 @@ ID_STEP = 10**12
 
 BATCH = 16384
 """Positions are turned in batches of one size, so that a star's bits do not depend on the table's length."""
+
+N_ID_BUCKET = 64
+"""Identifiers are looked through for repetitions in this many parts."""
 
 _RENAMED = {name: f"{name}_obs" for name in ("parallax", "pmra", "pmdec", "radial_velocity")}
 
@@ -53,40 +64,79 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     survey, place = _table_named(settings.catalogue, survey_name)
     tiles = tiles_of(settings.footprint.model_dump(), settings.tiling.model_dump())
 
-    stars = read_survey(survey, first_id=place * ID_STEP + 1)
-    n_read = len(stars["source_id"])
-    stars["ra"] = _wrapped(stars["ra"])
-    stars["glon"], stars["glat"] = galactic(stars["ra"], stars["dec"])
-    tile_number = _tiles(survey, stars, tile_of_cell(tiles))
-    n_outside = int(np.count_nonzero(tile_number == OUTSIDE))
-    dark = _without_magnitude(survey, stars) & (tile_number != OUTSIDE)
-    tile_number[dark] = OUTSIDE
-    counts = {"read": n_read, "outside_footprint": n_outside, "no_magnitude": int(np.count_nonzero(dark))}
-
-    attributes = provenance("ingest", options, input_hashes(Path(survey.path)))
-    attributes["counts"] = json.dumps(counts)
+    numbers = tile_of_cell(tiles)
+    counts = dict.fromkeys(("read", "outside_footprint", "no_magnitude"), 0)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        for tile, rows in zip(tiles, by_tile(tile_number, stars["source_id"], len(tiles)), strict=True):
-            columns = observed(stars, rows, survey.epoch)
-            write_table(Path(scratch) / f"{tile.name}.h5", OBSERVED, columns, attributes)
+        buckets = RowBuckets(Path(scratch) / "rows", survey.path)
+        plausible = ColourCheck(survey)
+        for stars in read_survey(survey, first_id=place * ID_STEP + 1):
+            plausible.look_at(stars)
+            tile_number = _place(survey, settings, stars, numbers, counts)
+            buckets.add("tile", tile_number, stars)
+            if "source_id" in survey.columns:
+                buckets.add(
+                    "id", stars["source_id"] % N_ID_BUCKET, {n: stars[n] for n in ("source_id", "row")}
+                )
+        plausible.judge()
+        for number in range(N_ID_BUCKET):
+            some = buckets.read("id", number)
+            if some is not None:
+                refuse_repeated(survey, some["source_id"], some["row"])
+        attributes = provenance("ingest", options, input_hashes(Path(survey.path)))
+        attributes["counts"] = json.dumps(counts)
+        made = Path(scratch) / "tiles"
+        made.mkdir()
+        for number, tile in enumerate(tiles):
+            write_table(
+                made / f"{tile.name}.h5",
+                OBSERVED,
+                _observed(survey, buckets.read("tile", number)),
+                attributes,
+            )
         folder.mkdir(exist_ok=True)
         for tile in tiles:
-            (Path(scratch) / f"{tile.name}.h5").replace(folder / f"{tile.name}.h5")
-    _report(survey, stars, counts, len(tiles))
+            (made / f"{tile.name}.h5").replace(folder / f"{tile.name}.h5")
+    _report(survey, counts, len(tiles))
 
 
-def observed(stars: dict[str, np.ndarray], rows: np.ndarray, epoch: float) -> dict[str, np.ndarray]:
-    """Some stars of a table with all columns of the schema; what the table does not have is missing."""
+def _place(
+    survey: SurveyTable,
+    settings: config.Config,
+    stars: dict[str, np.ndarray],
+    numbers: np.ndarray,
+    counts: dict[str, int],
+) -> np.ndarray:
+    """Tile of each star of a batch, `OUTSIDE` for those left out, which are counted."""
+    stars["ra"] = _wrapped(stars["ra"])
+    stars["glon"], stars["glat"] = galactic(stars["ra"], stars["dec"])
+    tile_number = _tiles(survey, settings.catalogue.merge.epoch, stars, numbers)
+    if survey.footprint is not None:
+        inside = survey.footprint.holds(stars["glon"], stars["glat"])
+        tile_number = np.where(inside, tile_number, OUTSIDE)
+    counts["read"] += len(tile_number)
+    counts["outside_footprint"] += int(np.count_nonzero(tile_number == OUTSIDE))
+    if survey.role == "detections":
+        dark = _without_magnitude(survey, stars) & (tile_number != OUTSIDE)
+        counts["no_magnitude"] += int(np.count_nonzero(dark))
+        tile_number = np.where(dark, OUTSIDE, tile_number)
+    return tile_number
+
+
+def _observed(survey: SurveyTable, stars: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The stars of one tile, by identifier, with all columns of the schema; what there is not is missing."""
+    n_star = 0 if stars is None else len(stars)
     columns = {
-        c.name: np.full(len(rows), np.nan if c.dtype.startswith("f") else -1, dtype=c.dtype)
+        c.name: np.full(n_star, np.nan if c.dtype.startswith("f") else -1, dtype=c.dtype)
         for c in OBSERVED.columns
     }
-    for name, values in stars.items():
-        base = name.removesuffix("_error")
-        columns[_RENAMED.get(base, base) + name.removeprefix(base)] = values[rows]
-    columns["ref_epoch"] = np.full(len(rows), epoch)
-    columns["surveys"] = np.ones(len(rows), dtype=np.int32)
+    if stars is not None:
+        order = np.argsort(stars["source_id"], kind="stable")
+        for name in set(stars.dtype.names or ()) - {"row"}:
+            base = name.removesuffix("_error")
+            columns[_RENAMED.get(base, base) + name.removeprefix(base)] = stars[name][order]
+    columns["ref_epoch"] = np.full(n_star, survey.epoch)
+    columns["surveys"] = np.ones(n_star, dtype=np.int32)
     return columns
 
 
@@ -120,19 +170,30 @@ def _wrapped(ra: np.ndarray) -> np.ndarray:
     return np.where(wrapped == 360.0, 0.0, wrapped)
 
 
-def _tiles(survey: SurveyTable, stars: dict[str, np.ndarray], numbers: np.ndarray) -> np.ndarray:
-    """Number of the tile that holds each star; refuses a star off the extinction map."""
-    cell = cell_number(stars["glon"], stars["glat"])
+def _tiles(
+    survey: SurveyTable, epoch: float, stars: dict[str, np.ndarray], numbers: np.ndarray
+) -> np.ndarray:
+    """Number of the tile that holds each star at the common epoch; refuses a star off the extinction map."""
+    lon, lat = stars["glon"], stars["glat"]
+    if "pmra" in stars:
+        moved = at_epoch(stars["ra"], stars["dec"], stars["pmra"], stars["pmdec"], epoch - survey.epoch)
+        lon, lat = galactic(*moved)
+    cell = cell_number(lon, lat)
     off = cell == OUTSIDE
     if off.any():
-        row = int(np.argmax(off))
-        found = {name: stars[name][row] for name in ("source_id", "ra", "dec", "glon", "glat")}
+        first = int(np.argmax(off))
+        found = {name: stars[name][first] for name in ("row", "source_id", "ra", "dec", "glon", "glat")}
+        radians = np.abs(stars["ra"]).max() < 6.3 and np.abs(stars["dec"]).max() < 1.6
         raise SchemaError(
-            f"{survey.path}: row {row + 1} (source_id {found['source_id']}) at ra = {found['ra']:.5f}, dec = "
-            f"{found['dec']:.5f} deg, l = {found['glon']:.4f}, b = {found['glat']:.4f} deg, lies off the "
-            "extinction map, which has -9.5 < l < 9.5, -10 < b < 4.5 deg "
-            f"({np.count_nonzero(off)} such rows); cut the table to the map, and see that ra and dec are the "
-            "columns meant, in deg"
+            f"{survey.path}: row {found['row']} (source_id {found['source_id']}) at ra = {found['ra']:.5f}, "
+            f"dec = {found['dec']:.5f} deg, l = {found['glon']:.4f}, b = {found['glat']:.4f} deg, lies off "
+            "the extinction map, which has -9.5 < l < 9.5, -10 < b < 4.5 deg "
+            f"({np.count_nonzero(off)} such rows so far); "
+            + (
+                "the angles look like radians: set units: {ra: rad, dec: rad}"
+                if radians
+                else "cut the table to the map, and see that ra and dec are the columns meant, in deg"
+            )
         )
     return numbers[cell]
 
@@ -144,19 +205,14 @@ def _without_magnitude(survey: SurveyTable, stars: dict[str, np.ndarray]) -> np.
         for name in present:
             limit = np.isnan(stars[f"{name}_error"]) & ~np.isnan(stars[name])
             stars[name] = np.where(limit, np.nan, stars[name])
-            log.info("%s: %d %s without error are dropped", survey.path, np.count_nonzero(limit), name)
     return np.logical_and.reduce([np.isnan(stars[name]) for name in present])
 
 
-def _report(survey: SurveyTable, stars: dict[str, np.ndarray], counts: dict[str, int], n_tile: int) -> None:
+def _report(survey: SurveyTable, counts: dict[str, int], n_tile: int) -> None:
     kept = counts["read"] - counts["outside_footprint"] - counts["no_magnitude"]
     log.info(
         "%s: %d stars read, %d outside the footprint, %d without any magnitude, %d kept in %d tiles",
         *(survey.path, counts["read"], counts["outside_footprint"], counts["no_magnitude"], kept, n_tile),
     )
     if kept == 0:
-        lon, lat = stars["glon"], stars["glat"]
-        log.warning(
-            "%s: no star is left; the table covers l = %.3f to %.3f, b = %.3f to %.3f deg; see `footprint`",
-            *(survey.path, lon.min(), lon.max(), lat.min(), lat.max()),
-        )
+        log.warning("%s: no star is left; see `footprint` and the table's `cuts`", survey.path)

@@ -10,9 +10,9 @@ import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
 
-from galcen.config.catalogue import SurveyTable
+from galcen.config.survey_tables import SurveyTable
 from galcen.errors import SchemaError
-from galcen.io.tables import read_survey
+from galcen.io.tables import read_survey, refuse_repeated
 from reference import reference_file
 
 COLUMNS = {
@@ -36,6 +36,15 @@ E_K = np.array([np.nan, 0.1, np.nan])
 PLX = np.array([0.12, -0.3, np.nan])
 VALUES = {"id": ID, "RA": RA, "DE": DE, "J": J, "eJ": E_J, "K": K, "eK": E_K, "plx": PLX}
 EXPECTED = {name: VALUES[column] for name, column in COLUMNS.items()}
+
+
+def read_whole(table: SurveyTable, first_id: int = 1) -> dict[str, np.ndarray]:
+    """All batches as one; identifiers unique."""
+    chunks = list(read_survey(table, first_id))
+    whole = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    refuse_repeated(table, whole["source_id"], whole["row"])
+    del whole["row"]
+    return whole
 
 
 def survey(path: Path, **options: object) -> SurveyTable:
@@ -63,7 +72,7 @@ def masked() -> Table:
 def refuses(table: SurveyTable, *words: str) -> None:
     """One line that names the file and holds all the words."""
     with pytest.raises(SchemaError) as caught:
-        read_survey(table)
+        read_whole(table)
     message = str(caught.value)
     assert table.path in message
     assert "\n" not in message
@@ -119,7 +128,7 @@ FORMATS = {
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_gives_the_same_numbers(tmp_path, form):
     """To the last bit, identifiers up to 2^53 - 1 included; masked and empty cells are NaN."""
-    got = read_survey(survey(FORMATS[form](tmp_path / "stars")))
+    got = read_whole(survey(FORMATS[form](tmp_path / "stars")))
     assert got.keys() == EXPECTED.keys()
     assert got["source_id"].dtype == np.int64
     for name, values in EXPECTED.items():
@@ -188,13 +197,13 @@ def test_a_table_without_rows_is_refused(tmp_path, form):
 def test_comments_above_the_header_and_a_byte_order_mark_are_skipped(tmp_path):
     path = delimited(tmp_path / "stars.csv")
     path.write_bytes(b"\xef\xbb\xbf# from VizieR\n#\n\n" + path.read_bytes())
-    np.testing.assert_array_equal(read_survey(survey(path))["ra"], RA)
+    np.testing.assert_array_equal(read_whole(survey(path))["ra"], RA)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "NaN", "nan", "null", "None", "--", " -- "])
 def test_blank_cells_are_missing(tmp_path, blank):
     path = delimited(tmp_path / "stars.csv", K=["10.0", blank, " 12.5 "])
-    np.testing.assert_array_equal(read_survey(survey(path))["mks"], [10.0, np.nan, 12.5])
+    np.testing.assert_array_equal(read_whole(survey(path))["mks"], [10.0, np.nan, 12.5])
 
 
 def test_a_cell_that_is_no_number_is_named(tmp_path):
@@ -225,7 +234,7 @@ def test_a_cell_beyond_the_first_block_is_named_by_its_row(tmp_path, monkeypatch
     table = survey(path, columns={"ra": "RA", "dec": "DE", "mj": "J"})
     refuses(table, "row 457", "column J", "'x'")
     path.write_text(path.read_text().replace("x", "10.0"))
-    np.testing.assert_array_equal(read_survey(table)["ra"], [float(f"266.{i:06d}") for i in range(n)])
+    np.testing.assert_array_equal(read_whole(table)["ra"], [float(f"266.{i:06d}") for i in range(n)])
 
 
 def test_a_wrong_delimiter_is_hinted_at(tmp_path):
@@ -256,7 +265,7 @@ def test_units_of_the_table_are_converted(tmp_path, form):
     table = QTable({"id": ID, "eJ": E_J, "eK": E_K})
     table["RA"], table["DE"] = np.radians(RA) * u.rad, DE * 60 * u.arcmin
     table["J"], table["K"], table["plx"] = J * 1e3 * u.mmag, K * u.mag, PLX / 1e3 * u.arcsec
-    got = read_survey(survey(write(table, tmp_path / f"stars{form}")))
+    got = read_whole(survey(write(table, tmp_path / f"stars{form}")))
     for name in ("ra", "dec", "mj", "mks", "parallax"):
         np.testing.assert_allclose(got[name], EXPECTED[name], rtol=5e-16, err_msg=name)
 
@@ -264,11 +273,11 @@ def test_units_of_the_table_are_converted(tmp_path, form):
 def test_units_of_the_configuration_are_converted_and_win(tmp_path):
     """Hours of right ascension from a table without units; the map's unit overrides a wrong one."""
     path = delimited(tmp_path / "stars.csv", RA=(RA / 15).tolist())
-    np.testing.assert_allclose(read_survey(survey(path, units={"ra": "hourangle"}))["ra"], RA, rtol=5e-16)
+    np.testing.assert_allclose(read_whole(survey(path, units={"ra": "hourangle"}))["ra"], RA, rtol=5e-16)
     table = masked()
     table["J"].unit = "km"
     table.write(tmp_path / "stars.fits")
-    got = read_survey(survey(tmp_path / "stars.fits", units={"mj": "mag"}))
+    got = read_whole(survey(tmp_path / "stars.fits", units={"mj": "mag"}))
     np.testing.assert_array_equal(got["mj"], J)
 
 
@@ -336,7 +345,7 @@ def test_declared_numbers_stand_for_missing_values(tmp_path):
         eJ=[-1.0, 99.999, 0.0],
         K=[9.0, 10.0, 11.0],
     )
-    got = read_survey(survey(path, missing_values=[99.999, 0]))
+    got = read_whole(survey(path, missing_values=[99.999, 0]))
     np.testing.assert_array_equal(got["ra"], [99.999, 266.0, 0.0])
     np.testing.assert_array_equal(got["mj"], [np.nan, 12.0, np.nan])
     np.testing.assert_array_equal(got["mj_error"], [np.nan, np.nan, np.nan])
@@ -347,7 +356,7 @@ def test_a_number_for_missing_values_is_known_in_single_precision(tmp_path):
     table = masked()
     table["K"] = np.array([10.0, 99.999, -99.999], dtype=np.float32)
     table.write(tmp_path / "stars.fits")
-    got = read_survey(survey(tmp_path / "stars.fits", missing_values=[99.999, -99.999]))
+    got = read_whole(survey(tmp_path / "stars.fits", missing_values=[99.999, -99.999]))
     np.testing.assert_array_equal(got["mks"], [10.0, np.nan, np.nan])
 
 
@@ -356,7 +365,7 @@ def test_the_null_of_fits_integers_is_missing(tmp_path):
     table = masked()
     table["K"] = MaskedColumn([10000, 11250, 32767], mask=[False, False, True], dtype=np.int16, unit="mmag")
     table.write(tmp_path / "stars.fits")
-    got = read_survey(survey(tmp_path / "stars.fits"))
+    got = read_whole(survey(tmp_path / "stars.fits"))
     np.testing.assert_allclose(got["mks"], [10.0, 11.25, np.nan], rtol=5e-16)
 
 
@@ -427,8 +436,8 @@ def test_unsigned_identifiers_beyond_64_bits_do_not_wrap(tmp_path):
 def test_rows_without_identifiers_are_numbered(tmp_path):
     columns = {name: column for name, column in COLUMNS.items() if name != "source_id"}
     table = survey(delimited(tmp_path / "stars.csv"), columns=columns)
-    np.testing.assert_array_equal(read_survey(table)["source_id"], [1, 2, 3])
-    np.testing.assert_array_equal(read_survey(table, first_id=10**12 + 1)["source_id"] - 10**12, [1, 2, 3])
+    np.testing.assert_array_equal(read_whole(table)["source_id"], [1, 2, 3])
+    np.testing.assert_array_equal(read_whole(table, first_id=10**12 + 1)["source_id"] - 10**12, [1, 2, 3])
 
 
 def test_the_2mass_plate_is_read_whole():
@@ -437,7 +446,7 @@ def test_the_2mass_plate_is_read_whole():
     bands = {"mj": "Jmag", "mh": "Hmag", "mks": "Kmag"}
     errors = {f"{band}_error": f"e_{column}" for band, column in bands.items()}
     columns = {"ra": "RAJ2000", "dec": "DEJ2000", **bands, **errors}
-    got = read_survey(survey(reference_file(name), columns=columns))
+    got = read_whole(survey(reference_file(name), columns=columns))
     assert len(got["ra"]) == 364
     assert [int(np.isnan(got[f"{band}_error"]).sum()) for band in bands] == [89, 10, 91]
     assert not any(np.isnan(got[band]).any() for band in bands)

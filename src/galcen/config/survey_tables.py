@@ -1,0 +1,108 @@
+"""Section `catalogue.files`: the user's tables."""
+
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from galcen.config.base import Section
+from galcen.config.cuts import parse_cut
+from galcen.config.sky import Footprint
+
+_MEASURED = ("mj", "mh", "mks", "parallax", "pmra", "pmdec", "radial_velocity")
+_BARE = ("source_id", "gaia_source_id", "ruwe")
+_DISTANCES = ("r_lo_photogeo", "r_med_photogeo", "r_hi_photogeo")
+_KNOWN = {"ra", "dec", *_BARE, *_DISTANCES} | {
+    name + suffix for name in _MEASURED for suffix in ("", "_error")
+}
+
+
+class SurveyTable(Section):
+    """A user's table of stars."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    """Name of the survey; it names the files of its tiles."""
+    path: str
+    """The table: CSV, TSV, FITS (its first table), VOTable (its first table), Parquet or ECSV;
+    relative to the working folder. Text may have comments (#) above the column names, and an empty
+    cell, nan, null, none, n/a or -- is a missing value."""
+    format: Literal["auto", "csv", "tsv", "fits", "votable", "parquet", "ecsv"] = "auto"
+    """Format of the table; `auto` goes by the file's ending (.csv; .tsv, .tab, .cat, .txt; .fits,
+    .fit; .vot, .votable, .xml; .parquet, .pq; .ecsv; all but Parquet also with .gz)."""
+    columns: dict[str, str]
+    """Column map: galcen's name -> the table's name. `ra` and `dec` are required (ICRS); known are
+    source_id, ra, dec, mj, mh, mks, parallax, pmra, pmdec, radial_velocity, each of the last seven
+    with _error, ruwe, gaia_source_id and r_lo_photogeo, r_med_photogeo, r_hi_photogeo (distances of
+    Bailer-Jones et al. 2021). source_id are integers from 0 to 2^53 - 1, unique over all tables; in a
+    table without them the stars get their row number, from 1, plus 10^12 times the table's place in
+    `files`, from 0. pmra has cos dec in it."""
+    role: Literal["detections", "link"] = "detections"
+    """`detections`: its stars belong to the catalogue. `link`: it only adds what it measured to stars
+    that another table has, as Gaia does; its other stars are left out."""
+    priority: int = 0
+    """A star seen in several tables has the position of the one of highest priority (of the last in
+    `files` among equals). Tables are matched in this order, lowest first."""
+    cuts: tuple[str, ...] = ()
+    """Rows that are kept: those for which all these hold, each of the form COLUMN OPERATOR VALUE in the
+    table's own names and units, such as "mp_flg == 0", "Ksmag < 16" or "ph_qual in [AAA, AAB]". Operators
+    are ==, !=, <, <=, >, >= and in; a missing value fulfils none but !=."""
+    footprint: Footprint | None = None
+    """Use the table inside this rectangle only; null uses all of it."""
+    drop_without_error: bool = False
+    """Treat a magnitude without error as missing. True for 2MASS, where it marks an upper limit of
+    the flux; otherwise such a magnitude is used with `posterior.missing_error`."""
+    missing_values: tuple[float, ...] = ()
+    """Numbers that stand for a missing value, such as 99.999, in any column but source_id, ra and dec;
+    compared in the table's own unit. Magnitudes below -6 or above 35 and errors of 10 mag or more
+    that are not listed here are refused."""
+    units: dict[str, str] = {}
+    """Unit of a column where the table does not say, or says it wrongly: galcen's name -> unit as
+    astropy writes it. Without either it is deg, mag, mas or mas/yr."""
+    epoch: float = Field(2000.0, gt=1800, lt=2200)
+    """Epoch of the positions [Julian year]."""
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(columns) - _KNOWN)
+        if unknown:
+            raise ValueError(f"unknown name {', '.join(unknown)}; known are {', '.join(sorted(_KNOWN))}")
+        missing = sorted({"ra", "dec"} - set(columns))
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} must be mapped to a column of the table")
+        mapped = sorted(columns.values())
+        twice = [one for one, next_one in pairwise(mapped) if one == next_one]
+        if twice:
+            names = " and ".join(name for name, column in columns.items() if column == twice[0])
+            raise ValueError(f"{names} are both mapped to the column {twice[0]} of the table")
+        alone = sorted(name for name in _MEASURED if f"{name}_error" in columns and name not in columns)
+        if alone:
+            raise ValueError(f"{alone[0]}_error is mapped to a column of the table, but {alone[0]} is not")
+        return columns
+
+    @field_validator("cuts")
+    @classmethod
+    def _readable(cls, cuts: tuple[str, ...]) -> tuple[str, ...]:
+        for cut in cuts:
+            parse_cut(cut)
+        return cuts
+
+    @model_validator(mode="after")
+    def _fit_the_columns(self) -> Self:
+        if self.role == "detections" and not {"mj", "mh", "mks"} & set(self.columns):
+            raise ValueError("at least one of mj, mh, mks must be mapped to a column of the table")
+        if set(_DISTANCES) & set(self.columns) and not set(_DISTANCES) <= set(self.columns):
+            raise ValueError(f"map all three of {', '.join(_DISTANCES)}, or none")
+        if ("pmra" in self.columns) != ("pmdec" in self.columns):
+            raise ValueError("map both pmra and pmdec, or neither")
+        unknown = sorted(set(self.units) - (set(self.columns) - set(_BARE)))
+        if unknown:
+            raise ValueError(f"units.{unknown[0]}: no such column with a unit in the column map")
+        bare = [name for name in ("mj", "mh", "mks") if name in self.columns]
+        bare = [name for name in bare if f"{name}_error" not in self.columns]
+        if self.drop_without_error and bare:
+            raise ValueError(
+                f"drop_without_error is true, but {bare[0]}_error is mapped to no column: every "
+                f"{bare[0]} would be dropped; map it, or set drop_without_error: false"
+            )
+        return self
