@@ -73,6 +73,31 @@ rule complete:
         "galcen complete {wildcards.tile} {params.folder} {output} --options {params.options:q} > {log} 2>&1"
 
 
+if SETTINGS.catalogue.source == "model":
+
+    rule judge_merge:
+        input:
+            [results(f"catalogue/sky/{tile}.h5") for tile in TILES],
+            [results(f"catalogue/complete/{tile}.h5") for tile in TILES],
+        output:
+            results("merge.h5"),
+        log:
+            logs("judge_merge"),
+        benchmark:
+            benchmarks("judge_merge")
+        conda:
+            "../../envs/cpu.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=60,
+        params:
+            folder=results("catalogue"),
+            options=section("judge_merge", "footprint", "tiling", "catalogue", "galaxy"),
+        shell:
+            "galcen judge-merge {params.folder} {output} --options {params.options:q} > {log} 2>&1"
+
+
 rule likelihood:
     input:
         results("model.h5"),

@@ -2,6 +2,7 @@ rule report_page:
     input:
         model=results("model.h5"),
         truth=results("truth.h5"),
+        merge=results("merge.h5") if SETTINGS.catalogue.source == "model" else [],
     output:
         report(
             results("report.html"),
@@ -20,6 +21,7 @@ rule report_page:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=60,
     params:
+        merge=lambda wildcards, input: f"--merge {input.merge}" if input.merge else "",
         options=section(
             "report_page",
             "run",
@@ -31,4 +33,5 @@ rule report_page:
             "extinction",
         ),
     shell:
-        "galcen report-page {input.model} {input.truth} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen report-page {input.model} {input.truth} {output} {params.merge}"
+        " --options {params.options:q} > {log} 2>&1"

@@ -27,6 +27,13 @@ def complete(tile: str, folder: Path, output: Path, options: str = "{}") -> None
     stage.run(tile, folder, output, json.loads(options))
 
 
+def judge_merge(folder: Path, output: Path, options: str = "{}") -> None:
+    """Compare the complete catalogue of a simulated sky, FOLDER/complete, with its stars, FOLDER/sky."""
+    from galcen.stages import judge_merge as stage  # deferred: keeps --help fast
+
+    stage.run(folder, output, json.loads(options))
+
+
 def likelihood(model: Path, output: Path, options: str = "{}") -> None:
     """Tabulate the photometric likelihood, for the fast posterior."""
     from galcen.stages import likelihood as stage  # deferred: keeps --help fast
@@ -50,4 +57,4 @@ def draw(model: Path, stars: Path, posterior: Path, output: Path, options: str =
     stage.run(model, stars, posterior, output, json.loads(options))
 
 
-COMMANDS = (ingest, simulate, complete, likelihood, posterior, draw)
+COMMANDS = (ingest, simulate, complete, judge_merge, likelihood, posterior, draw)

@@ -123,6 +123,32 @@ MEMBERS = Table(
 )
 """The detections behind each star of the complete catalogue of one tile."""
 
+_BIAS = tuple(
+    Column(f"{what}_{name}", "f8", "mag", "phot.mag;arith.diff", f"{text} of observed minus true {name}")
+    for name in ("mj", "mh", "mks")
+    for what, text in (("sum", "sum"), ("sum2", "sum of squares"))
+)
+
+MERGE_QUALITY = Table(
+    "merge_quality",
+    (
+        Column("tile", "i4", "", "meta.id.part", "place of the tile in the attribute tiles"),
+        Column("mag_low", "f8", "mag", "phot.mag", "bright edge of the bin in the band of the selection"),
+        Column("n_true", "i8", "", "meta.number", "model stars of that true magnitude inside the limits"),
+        Column("n_found", "i8", "", "meta.number", "of these, how many are in the complete catalogue"),
+        Column("n_duplicate", "i8", "", "meta.number", "further stars of the catalogue that are one of them"),
+        Column("n_star", "i8", "", "meta.number", "stars of the catalogue of that observed magnitude"),
+        Column("n_false", "i8", "", "meta.number", "of these, matched out of detections of different stars"),
+        Column("n_spurious", "i8", "", "meta.number", "of these, made of detections of nothing"),
+        *(
+            Column(f"n_{name}", "i8", "", "meta.number", f"stars of that true magnitude measured in {name}")
+            for name in ("mj", "mh", "mks")
+        ),
+        *_BIAS,
+    ),
+)
+"""How well the surveys of a simulated sky were put together, by tile and magnitude."""
+
 SKY = Table(
     "sky",
     (

@@ -15,9 +15,9 @@ from galcen.config.inference import Posterior
 from galcen.galaxy.components import COMPONENTS
 from galcen.galaxy.model import Galaxy, sightlines
 from galcen.io.hdf5 import open_product, read_columns
-from galcen.io.schema import TRUTH
+from galcen.io.schema import MERGE_QUALITY, TRUTH
 from galcen.io.text import write_text
-from galcen.report import page, posterior, sky, stars
+from galcen.report import merge_quality, page, posterior, sky, stars
 from galcen.report.style import png
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
@@ -27,8 +27,8 @@ N_EXAMPLE = 6
 log = logging.getLogger(__name__)
 
 
-def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None:
-    """Read the truth catalogue and write the page."""
+def run(model: Path, truth: Path, output: Path, options: dict[str, Any], merge: Path | None = None) -> None:
+    """Read the truth catalogue, and what `judge_merge` made of a simulated sky, and write the page."""
     galaxy = load_galaxy(model)
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)
@@ -36,6 +36,8 @@ def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None
     sections = [_summary(columns, options, commit)]
     if len(columns["comp"]):
         sections += _figures(galaxy, columns, options)
+    if merge is not None:
+        sections += _merge(merge)
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
     write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))
@@ -86,6 +88,21 @@ def _figures(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, 
             "Lines: drawn values by drawn class." + (" Filled: true values by true class." if known else ""),
         ),
         _distances(columns),
+    ]
+
+
+def _merge(path: Path) -> list[str]:
+    """How well the surveys of a simulated sky were put together."""
+    with open_product(path, MERGE_QUALITY.name) as file:
+        bins = read_columns(file, MERGE_QUALITY)
+        band, faint = str(file.attrs["band"]), float(str(file.attrs["mag_faint"]))
+    note = (
+        "Against the stars that were drawn; thin lines are the tiles. A false match puts detections of "
+        "different stars together; a duplicate is a star that is in the catalogue again."
+    )
+    return [
+        page.figure("The merge of the surveys", png(merge_quality.by_magnitude(bins, band, faint)), note),
+        page.table("The merge in numbers", *merge_quality.table(bins, band)),
     ]
 
 

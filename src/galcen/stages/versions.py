@@ -5,9 +5,10 @@ VERSIONS = {
     "ingest": 2,
     "simulate": 3,
     "complete": 2,
+    "judge_merge": 1,
     "likelihood": 1,
     "posterior": 3,
     "draw": 3,
     "truth": 3,
-    "report_page": 1,
+    "report_page": 2,
 }

@@ -73,7 +73,9 @@ def test_neighbours_are_those_of_astropy():
         SkyCoord(one.ra, one.dec, unit="deg"), SkyCoord(other.ra, other.dec, unit="deg"), 2.0 * u.arcsec
     )
     assert len(pairs.one) > 1000
-    assert set(zip(pairs.one, pairs.other, strict=True)) == set(zip(*map(np.ndarray.tolist, expected[:2]), strict=True))
+    assert set(zip(pairs.one, pairs.other, strict=True)) == set(
+        zip(*map(np.ndarray.tolist, expected[:2]), strict=True)
+    )
     order, theirs = np.lexsort((pairs.other, pairs.one)), np.lexsort((expected[1], expected[0]))
     np.testing.assert_allclose(pairs.separation[order], expected[2].arcsec[theirs], rtol=0, atol=1e-7)
 

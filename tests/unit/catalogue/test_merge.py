@@ -20,7 +20,7 @@ def table(n: int, **columns: object) -> dict[str, np.ndarray]:
 
 
 def test_every_band_has_its_best_measurement_and_the_place_is_the_last_survey_s():
-    """The smaller error wins band by band; equal errors keep the first; a value beats none, an error no error."""
+    """The smaller error wins in each band, the first of equal ones; a value beats none, an error no error."""
     one = table(6, mks=10.0, mks_error=[0.02, 0.02, 0.05, np.nan, np.nan, np.nan], mj=[1, 1, 1, 1, 1, np.nan])
     other = table(
         6, source_id=np.arange(100, 106), mks=10.5, mks_error=[0.03, 0.02, 0.01, 0.5, np.nan, 0.1], mj=2.0
@@ -61,13 +61,15 @@ def test_stars_of_one_survey_alone_are_kept_and_those_of_a_link_are_not():
 
 
 def test_proper_motions_go_together_and_bring_the_star_to_the_common_epoch():
-    """Both components of the better solution; the quality goes with the parallax; 10 mas/yr are 0.16 arcsec."""
+    """Both components of the better solution; RUWE goes with the parallax; 10 mas/yr are 0.16 arcsec."""
     one = table(1, ref_epoch=2000.0, mks=9.0)
     two = table(1, source_id=5, pmra_obs=1.0, pmra_obs_error=0.5, pmdec_obs=2.0, pmdec_obs_error=0.1)
     two |= {"parallax_obs": np.array([3.0]), "parallax_obs_error": np.array([1.0]), "ruwe": np.array([9.0])}
     gaia = table(1, source_id=6, pmra_obs=10.0, pmra_obs_error=0.1, pmdec_obs=-1.0, pmdec_obs_error=0.2)
     gaia |= {"parallax_obs": np.array([0.1]), "parallax_obs_error": np.array([0.1]), "ruwe": np.array([1.1])}
-    got = merge([Survey(one, 0, False), Survey(gaia, 1, True), Survey(two, 2, True)], Rules(epoch=2016.0)).stars
+    got = merge(
+        [Survey(one, 0, False), Survey(gaia, 1, True), Survey(two, 2, True)], Rules(epoch=2016.0)
+    ).stars
     assert (got["pmra_obs"][0], got["pmdec_obs"][0]) == (10.0, -1.0)
     assert (got["parallax_obs"][0], got["ruwe"][0]) == (0.1, 1.1)
     assert got["ref_epoch"][0] == 2016.0
@@ -96,7 +98,9 @@ def members_of_m67() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.n
     """2MASS and Gaia DR2 of M67 as two tables of their own order, and the row of Gaia of each 2MASS star."""
     stars = Table.read(reference_file("data/clusters/NGC_2682.fits"))
     # Two close Gaia stars share one 2MASS entry: which of them it is cannot be known.
-    _, place, count = np.unique(np.asarray(stars["tmass.twomass_id"]), return_inverse=True, return_counts=True)
+    _, place, count = np.unique(
+        np.asarray(stars["tmass.twomass_id"]), return_inverse=True, return_counts=True
+    )
     seen = np.flatnonzero((np.asarray(stars["tmass.ra"]) > 0) & (count[place] == 1))
     assert len(seen) == 1566
     magnitudes = {
@@ -110,7 +114,9 @@ def members_of_m67() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.n
     place = {name: np.asarray(stars[f"tmass.{name}"])[seen] for name in ("ra", "dec")}
     tmass = table(len(seen), **magnitudes, **place, ref_epoch=2000.0)
     order = np.random.default_rng(1).permutation(len(stars))
-    column = {name: np.asarray(stars[f"gaia_dr2_source.{name}"])[order] for name in ("ra", "dec", "pmra", "pmdec")}
+    column = {
+        name: np.asarray(stars[f"gaia_dr2_source.{name}"])[order] for name in ("ra", "dec", "pmra", "pmdec")
+    }
     gaia = table(len(stars), ra=column["ra"], dec=column["dec"], ref_epoch=2015.5)
     gaia |= {f"{name}_obs": column[name].astype(float) for name in ("pmra", "pmdec")}
     gaia["source_id"] = 10**6 + np.arange(len(stars))
@@ -161,7 +167,9 @@ def test_bright_gaia_stars_of_the_survey_field_are_in_the_pilot_catalogue():
     stars = table(len(pilot), ra=np.asarray(pilot["ra"]), dec=np.asarray(pilot["dec"]), ref_epoch=2000.0)
     found = []
     for with_motions in (False, True):
-        gaia = table(len(bright), ra=np.asarray(bright["ra"]), dec=np.asarray(bright["dec"]), ref_epoch=2016.0)
+        gaia = table(
+            len(bright), ra=np.asarray(bright["ra"]), dec=np.asarray(bright["dec"]), ref_epoch=2016.0
+        )
         gaia["source_id"] = 10**9 + np.arange(len(bright))
         if with_motions:
             known = np.asarray(bright["pmra"]) != 0
