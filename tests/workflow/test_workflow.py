@@ -62,7 +62,14 @@ def test_the_tiny_run_makes_catalogue_and_report(finished):
     np.testing.assert_allclose(sum(stars[f"p_comp_{i}"] for i in range(12)), 1.0, rtol=1e-12)
     np.testing.assert_allclose(stars["parallax"], 1000 / stars["dist"])
     page = (finished / "results/tiny/report.html").read_text()
-    assert page.count("data:image/png") == 5
+    assert page.count("data:image/png") == 6
+    with h5py.File(finished / "results/tiny/merge.h5") as file:
+        judged = {
+            name: int(data[...].sum()) for name, data in file["merge_quality"].items() if name[:2] == "n_"
+        }
+    # Two cells of four are crowded mildly, and the limits cut a few stars.
+    assert judged["n_found"] > 0.95 * judged["n_true"]
+    assert judged["n_false"] + judged["n_duplicate"] < 0.02 * judged["n_true"]
     assert not list((finished / "results").rglob(".*.part"))
 
 

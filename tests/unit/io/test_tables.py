@@ -451,3 +451,98 @@ def test_the_2mass_plate_is_read_whole():
     assert [int(np.isnan(got[f"{band}_error"]).sum()) for band in bands] == [89, 10, 91]
     assert not any(np.isnan(got[band]).any() for band in bands)
     assert (got["ra"][0], got["dec"][0], got["mj"][0]) == (269.518162, -28.003912, 13.571)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "kept"),
+    [
+        (["K < 11"], [0]),
+        (["K >= 10", "eK == 0.1"], [1]),
+        # A missing value fulfils no comparison but !=.
+        (["K != 10"], [1, 2]),
+        (["K != 10", "K > 0"], [1]),
+        (["note == x"], [0]),
+        (["note != 'x'"], [1, 2]),
+        (["note in [x, z]"], [0, 2]),
+        (["id in [0, 77]"], [1, 2]),
+        (["RA > 400"], []),
+    ],
+)
+@pytest.mark.parametrize("form", [".csv", ".fits", ".parquet"])
+def test_cuts_keep_the_rows_that_fulfil_them_all(tmp_path, form, cuts, kept):
+    """Numbers and text, in the table's own names; rows keep their identifiers."""
+    table = masked()
+    table["note"] = ["x", "y", "z"]
+    path = tmp_path / f"stars{form}"
+    columns = {name: column for name, column in COLUMNS.items() if name != "source_id"}
+    if form == ".csv":
+        delimited(path)
+    else:
+        write(table, path)
+    got = read_whole(survey(path, cuts=cuts, columns=columns), first_id=100)
+    assert got["source_id"].tolist() == [100 + row for row in kept]
+    np.testing.assert_array_equal(got["ra"], RA[kept])
+
+
+@pytest.mark.parametrize(
+    ("cuts", "words"),
+    [
+        (["flag == 0"], ["no column flag", "it has id"]),
+        (["note > 3"], ["column note", "'x' is not a number"]),
+        (["J == bright"], ["column J", "as the number that mj is"]),
+    ],
+)
+def test_a_cut_that_does_not_fit_the_table_is_refused(tmp_path, cuts, words):
+    refuses(survey(delimited(tmp_path / "stars.csv"), cuts=cuts), *words)
+
+
+def test_rows_that_a_cut_leaves_out_are_not_checked(tmp_path):
+    """That is what quality cuts are for; without the cut the row is named."""
+    path = delimited(tmp_path / "stars.csv", K=["10.0", "99.9", "11.0"])
+    refuses(survey(path), "row 2", "99.9")
+    assert len(read_whole(survey(path, cuts=["K < 90"]))["ra"]) == 2
+
+
+@pytest.mark.parametrize("form", ["fits", "parquet", "csv"])
+def test_tables_are_read_in_batches(tmp_path, monkeypatch, form):
+    """No batch is longer than asked, rows go on counting, and faults name the row of the table."""
+    monkeypatch.setattr("galcen.io.table_formats.BATCH_ROWS", 100)
+    monkeypatch.setattr("galcen.io.table_formats.BLOCK_BYTES", 4000)
+    rng = np.random.default_rng(1)
+    table = Table(
+        {"RA": rng.uniform(266, 267, 1050), "DE": rng.uniform(-30, -29, 1050), "K": np.full(1050, 9.0)}
+    )
+    path = tmp_path / f"stars.{form}"
+    table.write(path, **({"format": "ascii.csv"} if form == "csv" else {}))
+    chosen = {"columns": {"ra": "RA", "dec": "DE", "mks": "K"}}
+    chunks = list(read_survey(survey(path, **chosen)))
+    assert len(chunks) > 5
+    assert max(len(chunk["row"]) for chunk in chunks) <= 100
+    assert np.concatenate([chunk["row"] for chunk in chunks]).tolist() == list(range(1, 1051))
+    np.testing.assert_array_equal(np.concatenate([chunk["ra"] for chunk in chunks]), table["RA"])
+    table["K"][1000] = 77.0
+    table.write(path, overwrite=True, **({"format": "ascii.csv"} if form == "csv" else {}))
+    refuses(survey(path, **chosen), "row 1001", "77")
+
+
+@pytest.mark.parametrize("form", [".fits", ".vot", ".ecsv", ".parquet"])
+def test_gaia_identifiers_are_whole_to_the_last_bit(tmp_path, form):
+    """They need 63 bits; a star without one has -1."""
+    gaia = np.array([4059020012345678901, 2**62 + 1, 5], dtype=np.int64)
+    table = masked()
+    table["gaia"] = MaskedColumn(gaia, mask=[False, False, True])
+    path = write(table, tmp_path / f"stars{form}")
+    got = read_whole(survey(path, columns={**COLUMNS, "gaia_source_id": "gaia"}))
+    assert got["gaia_source_id"].tolist() == [4059020012345678901, 2**62 + 1, -1]
+
+
+def test_big_endian_masked_fits_columns_are_read_as_numbers(tmp_path):
+    """What another machine wrote, with missing values under a mask."""
+    table = masked()
+    for name in ("RA", "DE"):
+        table[name] = table[name].astype(">f8")
+    table["J"] = MaskedColumn(J.astype(">f4"), mask=np.isnan(J))
+    got = read_whole(survey(write(table, tmp_path / "stars.fits")))
+    assert got["ra"].dtype.isnative
+    np.testing.assert_array_equal(got["ra"], RA)
+    np.testing.assert_allclose(got["mj"], J, rtol=1e-7)

@@ -354,3 +354,68 @@ def test_the_2mass_plate_goes_into_one_tile(tmp_path):
     assert [int((~np.isnan(got[band])).sum()) for band in ("mj", "mh", "mks")] == [275, 354, 273]
     assert np.hypot(got["glon"] - 2.19, got["glat"] + 1.90).max() < 0.05
     assert settings.catalogue.selection is None
+
+
+def test_angles_in_radians_are_recognised(tmp_path):
+    """The message tells what to set, and setting it reads the table."""
+    table = stars(50, lon=0.19, lat=0.09)
+    radians = {**table, "ra": np.radians(table["ra"]), "dec": np.radians(table["dec"])}
+    path = write(tmp_path / "s.csv", radians)
+    with pytest.raises(SchemaError, match=r"look like radians: set units: \{ra: rad, dec: rad\}"):
+        ingest.run("S", tmp_path / "S", options(path))
+    got = merged(run(tmp_path / "S", options(path, units={"ra": "rad", "dec": "rad"})))
+    np.testing.assert_allclose(np.sort(got["ra"]), np.sort(table["ra"]), rtol=0, atol=1e-9)
+
+
+def test_magnitudes_in_the_wrong_columns_are_refused(tmp_path):
+    """J in the column of H and H in that of J, of stars that have J - H = 1."""
+    table = stars(100)
+    table["h"] = table["k"] + 0.5
+    table["j"] = table["h"] + 1.0
+    path = write(tmp_path / "s.csv", table)
+    columns = {**COLUMNS, "mj": "h", "mh": "j", "mj_error": "e_j"}
+    with pytest.raises(SchemaError, match=r"median colours are J - H = -1\.00"):
+        ingest.run("S", tmp_path / "S", options(path, columns=columns))
+    assert not (tmp_path / "S").exists()
+
+
+def test_a_table_is_used_inside_its_footprint_only(tmp_path):
+    table = stars(400, lon=0.19, lat=0.09)
+    path = write(tmp_path / "s.csv", table)
+    part = {"l_min": -0.1, "l_max": 0.05, "b_min": -0.05, "b_max": 0.1}
+    got = merged(run(tmp_path / "S", options(path, footprint=FOOTPRINT)))
+    chosen = options(path)
+    chosen["catalogue"]["files"][0]["footprint"] = part
+    some = merged(run(tmp_path / "T", chosen))
+    expected = (got["glon"] >= -0.1) & (got["glon"] <= 0.05) & (got["glat"] >= -0.05)
+    np.testing.assert_array_equal(some["source_id"], got["source_id"][expected])
+    assert 0 < len(some["ra"]) < len(got["ra"])
+
+
+def test_stars_go_to_the_tile_they_have_moved_to(tmp_path):
+    """The position in the file is the observed one; the tile is that of the common epoch."""
+    table = stars(2, lon=0.19, lat=0.09)
+    table["ra"], table["dec"] = icrs(np.array([-0.00001, -0.00001]), np.array([0.05, 0.05]))
+    # 0.1 arcsec/yr towards larger longitudes: 1.6 arcsec in 16 years, 0.00044 deg.
+    table["pmra"], table["pmdec"] = np.array([52.0, 0.0]), np.array([86.0, 0.0])
+    tiles = run(tmp_path / "S", options(write(tmp_path / "s.csv", table), epoch=2000.0, side=1))
+    where = {identifier: name for name, tile in tiles.items() for identifier in tile["source_id"].tolist()}
+    assert where[table["id"][0]] != where[table["id"][1]]
+    assert int(where[table["id"][0]][1:4]) == int(where[table["id"][1]][1:4]) + 1
+    np.testing.assert_array_equal(np.sort(merged(tiles)["ra"]), np.sort(table["ra"]))
+
+
+def test_rows_that_cannot_be_put_aside_are_one_error(tmp_path, monkeypatch):
+    """A full disc while the table is read: no tiles, nothing left behind."""
+    path = write(tmp_path / "s.csv", stars(50))
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if mode == "ab":
+            raise OSError(28, "No space left on device")
+        return real(self, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(SchemaError, match=r"s\.csv: its rows cannot be put aside.*No space left"):
+        ingest.run("S", tmp_path / "S", options(path))
+    assert [path.name for path in tmp_path.iterdir()] == ["s.csv"]
