@@ -76,10 +76,15 @@ class Seen(NamedTuple):
 
 
 def photometric_error(survey: Survey, mag: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, "3 n"]:
-    """Error of the true magnitude [mag]: a floor and the noise of the background-limited flux."""
+    """Error of the true magnitude [mag]: a floor and the noise of the background-limited flux.
+
+    It grows no more from one magnitude beyond the limit on: errors of magnitudes that wide are not normal any
+    more, and would lift the faintest stars over the limit.
+    """
     excess = max(survey.error_at_limit**2 - survey.error_floor**2, 0.0)
     has_band = np.isfinite(survey.limit)[:, None]
-    faintness = 10 ** (0.8 * np.where(has_band, mag - np.where(has_band, survey.limit[:, None], 0.0), 0.0))
+    beyond = np.where(has_band, mag - np.where(has_band, survey.limit[:, None], 0.0), 0.0)
+    faintness = 10 ** (0.8 * np.minimum(beyond, 1.0))
     return np.sqrt(survey.error_floor**2 + excess * faintness)
 
 

@@ -77,6 +77,13 @@ def test_errors_grow_from_the_floor_to_the_limit():
     np.testing.assert_allclose(photometric_error(virac, np.full((3, 1), 5.0)), virac.error_floor, rtol=1e-4)
 
 
+def test_stars_far_beyond_the_limit_are_not_seen():
+    """Four magnitudes beyond all limits: none of 100,000, however large their noise."""
+    stars = sky(100_000)
+    faint = stars._replace(mag=np.broadcast_to(survey("VIRAC").limit[:, None] + 4.0, stars.mag.shape))
+    assert len(observe(survey("VIRAC", blend_radius_arcsec=0.0), ROOT, faint, 0.0).star) == 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_blends_are_those_of_a_plain_loop(seed):
     """From the brightest down each star left takes up its fainter neighbours; all light is kept."""
