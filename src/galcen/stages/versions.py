@@ -3,11 +3,11 @@
 VERSIONS = {
     "galaxy_model": 2,
     "ingest": 2,
-    "simulate": 3,
+    "simulate": 4,
     "complete": 2,
     "likelihood": 1,
     "posterior": 3,
-    "draw": 3,
+    "draw": 4,
     "truth": 3,
     "report_page": 1,
 }
