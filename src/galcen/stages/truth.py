@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import healpy
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -67,10 +68,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
         group = create_columns(merged, TRUTH, n_star)
         tile = np.empty(n_star, dtype=np.int32)
         for block in _blocks(sources):
-            rows = slice(block.start, block.stop)
-            columns, tile[rows] = _merged(sources, block)
-            for name, values in columns.items():
-                group[name][rows] = values
+            tile[block.start : block.stop] = _write_block(group, sources, block)
         write_index(merged, tile, names)
         merged.attrs["moc"] = footprint_moc(options)
         count = np.diff(merged["index/comp_first"][...])
@@ -151,8 +149,8 @@ def _blocks(sources: Sources) -> list[Block]:
     return blocks
 
 
-def _merged(sources: Sources, block: Block) -> tuple[dict[str, np.ndarray], Int[np.ndarray, " n_row"]]:
-    """The columns of a block in the order of its rows, and the number of each row's tile."""
+def _write_block(group: h5py.Group, sources: Sources, block: Block) -> Int[np.ndarray, " n_row"]:
+    """Write the columns of a block; the number of each row's tile."""
     parts, tile = {name: [] for name in TRUTH.names}, []
     for number in np.flatnonzero((sources.low <= block.high) & (sources.high >= block.low)):
         with open_product(sources.paths[number], TRUTH.name) as file:
@@ -164,5 +162,6 @@ def _merged(sources: Sources, block: Block) -> tuple[dict[str, np.ndarray], Int[
                     parts[name].append(read_column(file, TRUTH, name)[rows])
     source_id, healpix = (np.concatenate(parts[name]) for name in ("source_id", "healpix"))
     order = np.lexsort((source_id, healpix))[block.skip : block.skip + block.stop - block.start]
-    columns = {name: np.concatenate(parts.pop(name))[order] for name in TRUTH.names}
-    return columns, np.concatenate(tile)[order]
+    for name in TRUTH.names:
+        group[name][block.start : block.stop] = np.concatenate(parts.pop(name))[order]
+    return np.concatenate(tile)[order]
