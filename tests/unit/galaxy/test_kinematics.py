@@ -225,7 +225,7 @@ def test_no_other_score_is_drawn_again(kinematics):
 
 
 def test_phase_space_of_a_star_is_its_own(monkeypatch):
-    """Neither the order nor the batch of the stars changes a bit."""
+    """Neither order nor batch nor a neighbour without a distance changes a bit."""
     tables = read_tables()[0]
     galaxy = build_galaxy(GalaxyOptions(), Extinction(), tables)
     rng, n = np.random.default_rng(3), 1000
@@ -245,3 +245,7 @@ def test_phase_space_of_a_star_is_its_own(monkeypatch):
     for a, b in zip(whole, shuffled, strict=True):
         np.testing.assert_array_equal(a[..., order], b)
     assert velocity.phase_space(galaxy, root, *(column[:0] for column in columns)).position.shape == (3, 0)
+    columns[-1][7] = np.nan
+    broken = velocity.phase_space(galaxy, root, *columns)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(broken.velocity).all(axis=0)), [7])
+    np.testing.assert_array_equal(broken.pmra[8:], whole.pmra[8:])

@@ -104,12 +104,14 @@ def draw_velocity(
 
     Returns
     -------
-    Velocities [km/s].
+    Velocities [km/s]; NaN where a place is not finite.
     """
     out = np.empty(place.shape)
     words = np.asarray(jax.random.key_data(root))
     normals(words, source_id, _FIRST, out)
-    _draw(table, words, source_id, comp, place, out)
+    known = np.isfinite(place).all(axis=0)
+    _draw(table, words, source_id, comp, np.where(known, place, 0.0), out)
+    out[:, ~known] = np.nan
     return out
 
 
