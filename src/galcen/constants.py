@@ -15,5 +15,8 @@ SR_PER_ARCMIN2 = (math.pi / 180.0 / 60.0) ** 2
 G_PC_KM2_S2_MSUN = 4.30091727e-3
 """Gravitational constant [pc (km/s)^2 / Msun]; CODATA 2018 with the IAU nominal GM_sun."""
 
+HEALPIX_NSIDE = 2**14
+"""Of the truth catalogue's order of rows: pixels of 13 arcsec, so that a cone is a few ranges of rows."""
+
 MAX_SOURCE_ID = 2**53
 """Identifiers stay below this, so that a reader who stores them as float loses nothing."""

@@ -22,7 +22,7 @@ def stage_key(seed: int, stage: str) -> Key[Array, ""]:
         Name of the stage; two stages never share a stream.
     """
     # crc32 is fixed by a standard, unlike Python's hash, which changes from run to run.
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(stage.encode()))
+    return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), zlib.crc32(stage.encode()))
 
 
 def keys(root: Key[Array, ""], identifier: Int[Array, " n"]) -> Key[Array, " n"]:

@@ -7,13 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from galcen.galaxy.frame import position
-from galcen.galaxy.kinematics import draw_velocity
+from galcen.galaxy.frame import Frame, position
+from galcen.galaxy.kinematics import VelocityTable, draw_velocity
 from galcen.galaxy.model import Galaxy
 from galcen.galaxy.observables import icrs_proper_motion, observables
-from galcen.random import keys
 
-BATCH = 4096
+BATCH = 16384
 
 
 class PhaseSpace(NamedTuple):
@@ -38,35 +37,44 @@ def phase_space(
     dist: Float[np.ndarray, " n_star"],
 ) -> PhaseSpace:
     """Draw a velocity for each star, in batches of one size; angles in rad."""
-    columns = (source_id, comp, lon, lat, dist)
-    n = len(source_id)
-    parts = []
-    for start in range(0, max(n, 1), BATCH):
-        batch = [
-            np.pad(c[start : start + BATCH], (0, max(0, start + BATCH - n)), mode="constant") for c in columns
-        ]
-        # Padding sits at the centre of the first star's component, 8 kpc away: any place will do.
-        batch[4] = np.where(batch[4] > 0, batch[4], 8000.0)
-        parts.append(
-            [np.asarray(x)[..., : n - start] for x in _kernel(galaxy, root, *map(jnp.asarray, batch))]
-        )
-    return PhaseSpace(*(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)))
+    table, n = VelocityTable.build(galaxy.kinematics), len(source_id)
+    source_id, comp = np.asarray(source_id, dtype=np.int64), np.asarray(comp, dtype=np.int64)
+    out = np.empty((11, n))
+    for start in range(0, n, BATCH):
+        rows = slice(start, start + BATCH)
+        there = [_padded(column[rows]) for column in (lon, lat, dist)]
+        size = len(comp[rows])
+        place = np.asarray(_positions(galaxy.frame, *there))
+        velocity = np.zeros(place.shape)
+        velocity[:, :size] = draw_velocity(table, root, source_id[rows], comp[rows], place[:, :size])
+        out[:3, rows] = place[:, :size]
+        out[3:6, rows] = velocity[:, :size]
+        out[6:, rows] = np.asarray(_motions(galaxy.frame, *there, velocity))[:, :size]
+    # The model frame is left-handed: its X points at the Sun.
+    out[[0, 3]] *= -1.0
+    return PhaseSpace(out[:3], out[3:6], *out[6:])
+
+
+def _padded(column: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n_batch"]:
+    """A column of one length, so that it is compiled for once; its last number is repeated."""
+    return np.pad(column, (0, BATCH - len(column)), mode="edge")
 
 
 @eqx.filter_jit
-def _kernel(
-    galaxy: Galaxy,
-    root: Key[Array, ""],
-    source_id: Int[Array, " n"],
-    comp: Int[Array, " n"],
+def _positions(
+    frame: Frame, lon: Float[Array, " n"], lat: Float[Array, " n"], dist: Float[Array, " n"]
+) -> Float[Array, "3 n"]:
+    return jnp.stack(position(frame, lon, lat, dist))
+
+
+@eqx.filter_jit
+def _motions(
+    frame: Frame,
     lon: Float[Array, " n"],
     lat: Float[Array, " n"],
     dist: Float[Array, " n"],
-) -> tuple[Array, ...]:
-    x, y, z = position(galaxy.frame, lon, lat, dist)
-    velocity = draw_velocity(galaxy.kinematics, keys(root, source_id), comp, x, y, z)
-    pml, pmb, v_los = observables(galaxy.frame, lon, lat, dist, velocity)
-    pmra, pmdec = icrs_proper_motion(lon, lat, pml, pmb)
-    # The model frame is left-handed: its X points at the Sun.
-    right_handed = jnp.array([-1.0, 1.0, 1.0])[:, None]
-    return jnp.stack([x, y, z]) * right_handed, velocity * right_handed, pml, pmb, pmra, pmdec, v_los
+    velocity: Float[Array, "3 n"],
+) -> Float[Array, "5 n"]:
+    """pml, pmb, pmra, pmdec [mas/yr] and radial velocity [km/s]."""
+    pml, pmb, v_los = observables(frame, lon, lat, dist, velocity)
+    return jnp.stack([pml, pmb, *icrs_proper_motion(lon, lat, pml, pmb), v_los])

@@ -10,7 +10,7 @@ from galcen.galaxy.components import NSD
 from galcen.galaxy.density import Density
 from galcen.galaxy.density.nuclear_disc import in_window
 from galcen.galaxy.extinction import law as reddening_law
-from galcen.galaxy.extinction.map import cell_centre_deg, cell_of, colour_excess
+from galcen.galaxy.extinction.map import cell_centre_deg, cell_of, excess_in_cells
 from galcen.galaxy.extinction.profile import profile
 from galcen.galaxy.frame import Frame, position
 from galcen.galaxy.isochrones import Intervals
@@ -54,8 +54,9 @@ def sightlines(
     galaxy: Galaxy, lon_deg: Float[np.ndarray, " n_star"], lat_deg: Float[np.ndarray, " n_star"]
 ) -> Sightlines:
     """Directions of stars; the reddening is NaN off the map."""
-    excess = colour_excess(galaxy.reddening, lon_deg, lat_deg, sub_cells=galaxy.sub_cells)
-    cell_lon, cell_lat = cell_centre_deg(*cell_of(lon_deg, lat_deg, galaxy.reddening), galaxy.reddening)
+    cell = cell_of(lon_deg, lat_deg, galaxy.reddening)
+    excess = excess_in_cells(galaxy.reddening, cell, lon_deg, lat_deg, galaxy.sub_cells)
+    cell_lon, cell_lat = cell_centre_deg(*cell, galaxy.reddening)
     ratio = reddening_law.law(galaxy.law, cell_lon, cell_lat)
     return Sightlines(
         np.radians(lon_deg), np.radians(lat_deg), cell_lon, cell_lat, np.asarray(ratio) * np.asarray(excess)
@@ -74,6 +75,7 @@ def number_density(
     return density
 
 
+@jax.jit
 def extinction(line: Sightlines, dist: Float[Array, "n_star n_dist"]) -> Float[Array, "3 n_star n_dist"]:
     """A(J, H, Ks) [mag] along lines of sight."""
     shape = profile(line.cell_lon_deg[:, None], line.cell_lat_deg[:, None], dist)

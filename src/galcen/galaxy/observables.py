@@ -65,20 +65,24 @@ def icrs_proper_motion(
     lon: Angle, lat: Angle, pml: Float[Array, " n"], pmb: Float[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Proper motion in right ascension (times cos dec) and declination, in the unit of `pml`, `pmb`."""
-    ra, dec = galactic_to_icrs(lon, lat)
-    east, north = _tangents(lon, lat)
-    motion = ICRS_TO_GALACTIC.T @ (east * pml + north * pmb)
-    east, north = _tangents(ra, dec)
-    return jnp.sum(motion * east, axis=0), jnp.sum(motion * north, axis=0)
+    sin_l, cos_l, sin_b, cos_b = jnp.sin(lon), jnp.cos(lon), jnp.sin(lat), jnp.cos(lat)
+    x, y, z = _to_icrs(cos_b * cos_l, cos_b * sin_l, sin_b)
+    # Towards increasing longitude and latitude.
+    v_x, v_y, v_z = _to_icrs(
+        -sin_l * pml - sin_b * cos_l * pmb, cos_l * pml - sin_b * sin_l * pmb, cos_b * pmb
+    )
+    rho = jnp.sqrt(x**2 + y**2)
+    # The axes are rounded to ten digits, and so is the length of the direction.
+    length = jnp.sqrt(rho**2 + z**2)
+    return (x * v_y - y * v_x) / rho, (rho * v_z - z * (x * v_x + y * v_y) / rho) / length
+
+
+def _to_icrs(x: Angle, y: Angle, z: Angle) -> tuple[Angle, Angle, Angle]:
+    # Written out: a product of matrices would not be joined with the formulas around it.
+    a, b, c = (row[0] * x + row[1] * y + row[2] * z for row in ICRS_TO_GALACTIC.T)
+    return a, b, c
 
 
 def _rotate(matrix: Float[np.ndarray, "3 3"], lon: Angle, lat: Angle) -> tuple[Angle, Angle]:
     x, y, z = matrix @ jnp.stack([jnp.cos(lat) * jnp.cos(lon), jnp.cos(lat) * jnp.sin(lon), jnp.sin(lat)])
     return jnp.arctan2(y, x), jnp.arctan2(z, jnp.hypot(x, y))
-
-
-def _tangents(lon: Angle, lat: Angle) -> tuple[Float[Array, "3 n"], Float[Array, "3 n"]]:
-    """Unit vectors towards increasing longitude and latitude."""
-    east = jnp.stack([-jnp.sin(lon), jnp.cos(lon), 0 * lon])
-    north = jnp.stack([-jnp.sin(lat) * jnp.cos(lon), -jnp.sin(lat) * jnp.sin(lon), jnp.cos(lat)])
-    return east, north

@@ -128,16 +128,24 @@ def write_columns(parent: h5py.Group, table: Table, columns: Mapping[str, np.nda
         raise SchemaError(
             f"table {table.name}: columns differ from the schema: {sorted(set(columns) ^ set(table.names))}"
         )
-    group = parent.create_group(table.name)
-    group.attrs["n_row"] = len(columns[table.names[0]])
+    n_row = len(columns[table.names[0]])
+    group = create_columns(parent, table, n_row)
     for column in table.columns:
         values = np.asarray(columns[column.name]).astype(column.dtype, casting="same_kind")
-        if values.shape != (group.attrs["n_row"],):
+        if values.shape != (n_row,):
             raise SchemaError(
-                f"table {table.name}: column {column.name} has shape {values.shape}, "
-                f"expected ({group.attrs['n_row']},)"
+                f"table {table.name}: column {column.name} has shape {values.shape}, expected ({n_row},)"
             )
-        dataset = write_array(group, column.name, values)
+        group[column.name][...] = values
+    return group
+
+
+def create_columns(parent: h5py.Group, table: Table, n_row: int) -> h5py.Group:
+    """A table as a group of `parent`, whose columns are still to be filled."""
+    group = parent.create_group(table.name)
+    group.attrs["n_row"] = n_row
+    for column in table.columns:
+        dataset = _create_array(group, column.name, (n_row,), np.dtype(column.dtype))
         dataset.attrs["unit"] = column.unit
         dataset.attrs["ucd"] = column.ucd
         dataset.attrs["description"] = column.description
@@ -145,12 +153,19 @@ def write_columns(parent: h5py.Group, table: Table, columns: Mapping[str, np.nda
 
 
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
-    """Write one array, compressed in chunks of rows; an empty one has no chunks."""
-    if values.size == 0:
-        return group.create_dataset(name, data=values)
-    chunks = (min(len(values), CHUNK_ROWS), *values.shape[1:])
+    """Write one array."""
+    dataset = _create_array(group, name, values.shape, values.dtype)
+    dataset[...] = values
+    return dataset
+
+
+def _create_array(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> h5py.Dataset:
+    """An array compressed in chunks of rows; an empty one has no chunks."""
+    if 0 in shape:
+        return group.create_dataset(name, shape, dtype)
+    chunks = (min(shape[0], CHUNK_ROWS), *shape[1:])
     return group.create_dataset(
-        name, data=values, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
+        name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
     )
 
 
@@ -162,20 +177,23 @@ def read_columns(file: h5py.File, table: Table) -> dict[str, np.ndarray]:
     SchemaError
         A column is missing or damaged, or the columns differ in length.
     """
+    return {name: read_column(file, table, name) for name in table.names}
+
+
+def read_column(file: h5py.File, table: Table, name: str) -> np.ndarray:
+    """One column of a table; the same errors."""
     if table.name not in file:
         raise SchemaError(f"{file.filename}: no table {table.name}; make the file again")
     group = file[table.name]
-    columns = {}
-    for name in table.names:
-        if name not in group:
-            raise SchemaError(f"{file.filename}: table {table.name} has no column {name}; make it again")
-        columns[name] = read_array(group, name)
-        if len(columns[name]) != group.attrs["n_row"]:
-            raise SchemaError(
-                f"{file.filename}: column {name} has {len(columns[name])} rows, "
-                f"expected {group.attrs['n_row']}; make it again"
-            )
-    return columns
+    if name not in group:
+        raise SchemaError(f"{file.filename}: table {table.name} has no column {name}; make it again")
+    values = read_array(group, name)
+    if len(values) != group.attrs["n_row"]:
+        raise SchemaError(
+            f"{file.filename}: column {name} has {len(values)} rows, expected {group.attrs['n_row']}; "
+            "make it again"
+        )
+    return values
 
 
 def read_array(group: h5py.Group, name: str) -> np.ndarray:

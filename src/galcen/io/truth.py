@@ -21,6 +21,7 @@ from galcen.galaxy.components import COMPONENTS
 from galcen.io.hdf5 import open_product, read_array, write_array
 from galcen.io.schema import TRUTH
 
+LISTING_BLOCK = 2**20
 BANDS = {"J": "mj", "H": "mh", "Ks": "mks", "Hw": "hw"}
 
 
@@ -40,24 +41,32 @@ class Magnitudes(NamedTuple):
     faint: float
 
 
-def write_index(
-    file: h5py.File,
-    healpix: Int[np.ndarray, " n"],
-    comp: Int[np.ndarray, " n"],
-    tile: Int[np.ndarray, " n"],
-    tile_names: Sequence[str],
-) -> None:
-    """Write the index of a catalogue whose rows are in order of `healpix`."""
-    index = file.create_group("index")
-    chunk = file[TRUTH.name]["healpix"].chunks
-    step = chunk[0] if chunk else 1
+def write_index(file: h5py.File, tile: Int[np.ndarray, " n"], tile_names: Sequence[str]) -> None:
+    """Write the index of a catalogue whose rows are there, in order of HEALPix, given the tile of each."""
+    index, healpix = file.create_group("index"), file[TRUTH.name]["healpix"]
+    step = healpix.chunks[0] if healpix.chunks else 1
     index.attrs["chunk"] = step
-    write_array(index, "healpix_of_chunk", healpix[::step])
-    for name, values, n_value in (("comp", comp, len(COMPONENTS)), ("tile", tile, len(tile_names))):
-        first = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=n_value))])
-        write_array(index, f"{name}_first", first)
-        write_array(index, f"{name}_row", np.argsort(values, kind="stable"))
+    starts = np.array([healpix[row] for row in range(0, len(healpix), step)], dtype=healpix.dtype)
+    write_array(index, "healpix_of_chunk", starts)
+    _write_listing(index, "comp", read_array(file[TRUTH.name], "comp"), len(COMPONENTS))
+    _write_listing(index, "tile", tile, len(tile_names))
     index.create_dataset("tile_name", data=np.array(tile_names, dtype="S16"))
+
+
+def _write_listing(index: h5py.Group, name: str, values: Int[np.ndarray, " n"], n_value: int) -> None:
+    """Rows by value, ascending for each, and where those of a value begin; in blocks, to save memory."""
+    blocks = [slice(start, start + LISTING_BLOCK) for start in range(0, len(values), LISTING_BLOCK)]
+    count = sum((np.bincount(values[block], minlength=n_value) for block in blocks), np.zeros(n_value, int))
+    first = np.concatenate([[0], np.cumsum(count)])
+    write_array(index, f"{name}_first", first)
+    rows, free = np.empty(len(values), dtype=int), first[:-1].copy()
+    for block in blocks:
+        order = np.argsort(values[block], kind="stable")
+        ordered, count = values[block][order], np.bincount(values[block], minlength=n_value)
+        rank = np.arange(len(order)) - (np.cumsum(count) - count)[ordered]
+        rows[free[ordered] + rank] = block.start + order
+        free += count
+    write_array(index, f"{name}_row", rows)
 
 
 def read_truth(

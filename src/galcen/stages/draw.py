@@ -12,6 +12,7 @@ from galcen.catalogue.draw import StarValues, draw_values
 from galcen.catalogue.flags import Flag
 from galcen.catalogue.velocity import phase_space
 from galcen.config.inference import Draw, Posterior
+from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.extinction.map import cell_of
 from galcen.galaxy.photometry import hw
@@ -22,7 +23,6 @@ from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
 
-HEALPIX_NSIDE = 2**14  # 13 arcsec: a cone is a few ranges of rows
 N_LAT = 580
 
 log = logging.getLogger(__name__)

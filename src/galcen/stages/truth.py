@@ -1,34 +1,57 @@
 """Merge the tiles into one truth catalogue, sorted by nested HEALPix index.
 
-The merge goes column by column: what it holds in memory is the order of the rows and
-one column of the whole catalogue.
+The sorted indices of all stars say which pixels each block of output rows covers; the block then reads the
+tiles that reach into them, so that a tile is read for two blocks or three. Memory holds a block with all its
+columns and, of the whole catalogue, one column of eight bytes and the numbers of the tiles.
 """
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import healpy
 import numpy as np
 from astropy.coordinates import SkyCoord
+from jaxtyping import Int
 from mocpy import MOC
 
 from galcen.catalogue.tiling import tiles_of
+from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
-from galcen.io.hdf5 import create, open_product, read_array, write_array
+from galcen.io.hdf5 import CHUNK_ROWS, create, create_columns, open_product, read_column
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
 from galcen.io.truth import write_index
-from galcen.stages.draw import HEALPIX_NSIDE
 
 MOC_ORDER = 13
+MOC_PIXELS = 2**18  # looked at together
+MAX_PIXEL = 12 * HEALPIX_NSIDE**2
+BLOCK_ROWS = 16 * CHUNK_ROWS
+"""Rows written together: whole chunks, none of which is written twice; 170 MB of all columns."""
 
 log = logging.getLogger(__name__)
+
+
+class Sources(NamedTuple):
+    """The tiles to merge."""
+
+    paths: list[Path]
+    n_row: Int[np.ndarray, " n_tile"]
+    low: Int[np.ndarray, " n_tile"]  # smallest and largest HEALPix index; no range for an empty tile
+    high: Int[np.ndarray, " n_tile"]
+
+
+class Block(NamedTuple):
+    """Rows `start` to `stop` of the catalogue, which lie in pixels `low` to `high`, both included."""
+
+    start: int
+    stop: int
+    low: int
+    high: int
+    skip: int  # stars of pixel `low` that stand in earlier blocks
 
 
 def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
@@ -36,30 +59,21 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     names = [tile.name for tile in tiles_of(options["footprint"], options["tiling"])]
     paths = [folder / f"{name}.h5" for name in names]
     attributes = provenance("truth", options, input_hashes(*paths))
-    with ExitStack() as stack:
-        files = [stack.enter_context(open_product(path, TRUTH.name)) for path in paths]
-        order = _order(files)
-        with create(output, TRUTH.name, attributes) as merged:
-            merged.attrs["healpix_nside"] = HEALPIX_NSIDE
-            merged.attrs["healpix_order"] = "nested"
-            group = merged.create_group(TRUTH.name)
-            group.attrs["n_row"] = len(order)
-            for column in TRUTH.columns:
-                values = np.concatenate(list(_column(files, column.name)))[order]
-                dataset = write_array(group, column.name, values.astype(column.dtype))
-                dataset.attrs["unit"] = column.unit
-                dataset.attrs["ucd"] = column.ucd
-                dataset.attrs["description"] = column.description
-            tile = np.repeat(np.arange(len(names)), [file[TRUTH.name].attrs["n_row"] for file in files])[
-                order
-            ]
-            healpix, comp = group["healpix"][...], group["comp"][...]
-            write_index(merged, healpix, comp, tile, names)
-            merged.attrs["moc"] = footprint_moc(options)
-            merged.attrs["count_by_component"] = json.dumps(
-                dict(zip(COMPONENTS, np.bincount(comp, minlength=len(COMPONENTS)).tolist(), strict=True))
-            )
-    log.info("%d stars of %d tiles", len(order), len(paths))
+    sources = _sources(paths)
+    _refuse_duplicates(sources)
+    n_star = int(sources.n_row.sum())
+    with create(output, TRUTH.name, attributes) as merged:
+        merged.attrs["healpix_nside"] = HEALPIX_NSIDE
+        merged.attrs["healpix_order"] = "nested"
+        group = create_columns(merged, TRUTH, n_star)
+        tile = np.empty(n_star, dtype=np.int32)
+        for block in _blocks(sources):
+            tile[block.start : block.stop] = _write_block(group, sources, block)
+        write_index(merged, tile, names)
+        merged.attrs["moc"] = footprint_moc(options)
+        count = np.diff(merged["index/comp_first"][...])
+        merged.attrs["count_by_component"] = json.dumps(dict(zip(COMPONENTS, count.tolist(), strict=True)))
+    log.info("%d stars of %d tiles", n_star, len(paths))
 
 
 def footprint_moc(options: dict[str, Any]) -> str:
@@ -78,26 +92,76 @@ def footprint_moc(options: dict[str, Any]) -> str:
     nside = 2**MOC_ORDER
     vector = healpy.ang2vec(centre.ra.deg, centre.dec.deg, lonlat=True)
     pixels = healpy.query_disc(nside, vector, radius, nest=True)
-    ra, dec = healpy.pix2ang(nside, pixels, nest=True, lonlat=True)
-    places = SkyCoord(ra, dec, unit="deg").galactic
-    lon, lat = (places.l.deg + 180.0) % 360.0 - 180.0, places.b.deg
-    inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-    depth = np.full(inside.sum(), MOC_ORDER, dtype=np.uint8)
-    moc = MOC.from_healpix_cells(pixels[inside].astype(np.uint64), depth, MOC_ORDER)
+    inside = []
+    for start in range(0, len(pixels), MOC_PIXELS):
+        some = pixels[start : start + MOC_PIXELS]
+        ra, dec = healpy.pix2ang(nside, some, nest=True, lonlat=True)
+        places = SkyCoord(ra, dec, unit="deg").galactic
+        lon, lat = (places.l.deg + 180.0) % 360.0 - 180.0, places.b.deg
+        inside.append(some[(lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)])
+    pixels = np.concatenate(inside).astype(np.uint64)
+    depth = np.full(len(pixels), MOC_ORDER, dtype=np.uint8)
+    moc = MOC.from_healpix_cells(pixels, depth, MOC_ORDER)
     return moc.to_string(format="json")
 
 
-def _column(files: list[h5py.File], name: str) -> Iterator[np.ndarray]:
-    return (read_array(file[TRUTH.name], name) for file in files)
+def _sources(paths: list[Path]) -> Sources:
+    n_row, low, high = [], [], []
+    for path in paths:
+        with open_product(path, TRUTH.name) as file:
+            healpix = read_column(file, TRUTH, "healpix")
+        n_row.append(len(healpix))
+        low.append(healpix.min(initial=MAX_PIXEL))
+        high.append(healpix.max(initial=-1))
+    return Sources(paths, *(np.array(numbers, dtype=np.int64) for numbers in (n_row, low, high)))
 
 
-def _order(files: list[h5py.File]) -> np.ndarray:
-    """Rows by HEALPix index, then identifier; refuses a star that is in two tiles."""
-    source_id, healpix = (np.concatenate(list(_column(files, name))) for name in ("source_id", "healpix"))
-    unique, count = np.unique(source_id, return_counts=True)
-    if (count > 1).any():
+def _sorted_column(sources: Sources, name: str) -> Int[np.ndarray, " n_star"]:
+    """One column of all tiles, ascending."""
+    values = np.empty(sources.n_row.sum(), dtype=np.int64)
+    stops = np.cumsum(sources.n_row)
+    for path, start, stop in zip(sources.paths, stops - sources.n_row, stops, strict=True):
+        with open_product(path, TRUTH.name) as file:
+            values[start:stop] = read_column(file, TRUTH, name)
+    values.sort()
+    return values
+
+
+def _refuse_duplicates(sources: Sources) -> None:
+    """Refuse a star that is in two tiles."""
+    source_id = _sorted_column(sources, "source_id")
+    repeated = np.unique(source_id[1:][source_id[1:] == source_id[:-1]])
+    if len(repeated):
         raise SchemaError(
-            f"{np.count_nonzero(count > 1)} identifiers stand in more than one tile, the first is "
-            f"{unique[count > 1][0]}; identifiers must be unique over all tables"
+            f"{len(repeated)} identifiers stand in more than one tile, the first is {repeated[0]}; "
+            "identifiers must be unique over all tables"
         )
-    return np.lexsort((source_id, healpix))
+
+
+def _blocks(sources: Sources) -> list[Block]:
+    """The catalogue in blocks of its rows."""
+    healpix = _sorted_column(sources, "healpix")
+    blocks = []
+    for start in range(0, len(healpix), BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, len(healpix))
+        low, high = int(healpix[start]), int(healpix[stop - 1])
+        blocks.append(Block(start, stop, low, high, start - int(np.searchsorted(healpix, low))))
+    return blocks
+
+
+def _write_block(group: h5py.Group, sources: Sources, block: Block) -> Int[np.ndarray, " n_row"]:
+    """Write the columns of a block; the number of each row's tile."""
+    parts, tile = {name: [] for name in TRUTH.names}, []
+    for number in np.flatnonzero((sources.low <= block.high) & (sources.high >= block.low)):
+        with open_product(sources.paths[number], TRUTH.name) as file:
+            healpix = read_column(file, TRUTH, "healpix")
+            rows = np.flatnonzero((healpix >= block.low) & (healpix <= block.high))
+            if len(rows):
+                tile.append(np.full(len(rows), number))
+                for name in TRUTH.names:
+                    parts[name].append(read_column(file, TRUTH, name)[rows])
+    source_id, healpix = (np.concatenate(parts[name]) for name in ("source_id", "healpix"))
+    order = np.lexsort((source_id, healpix))[block.skip : block.skip + block.stop - block.start]
+    for name in TRUTH.names:
+        group[name][block.start : block.stop] = np.concatenate(parts.pop(name))[order]
+    return np.concatenate(tile)[order]

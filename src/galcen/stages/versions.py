@@ -3,12 +3,12 @@
 VERSIONS = {
     "galaxy_model": 2,
     "ingest": 2,
-    "simulate": 3,
+    "simulate": 4,
     "complete": 2,
     "judge_merge": 1,
     "likelihood": 1,
     "posterior": 3,
-    "draw": 3,
+    "draw": 4,
     "truth": 3,
     "report_page": 2,
 }

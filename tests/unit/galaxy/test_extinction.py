@@ -1,5 +1,7 @@
 """Extinction, isochrones and magnitudes against published numbers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from galcen.galaxy.extinction.map import cell_centre_deg, cell_of, colour_excess
 from galcen.galaxy.extinction.profile import dust_length, profile, red_clump_distance
 from galcen.galaxy.imf import imf
 from galcen.galaxy.isochrones import build_intervals
+from galcen.galaxy.model import extinction, sightlines
 from galcen.galaxy.photometry import hw
 from galcen.io.model_tables import read_tables
 
@@ -37,6 +40,21 @@ def test_extinction_agrees_with_the_reference_program(tables, sightline):
     ratio = law("WC19", lon, lat) * excess
     np.testing.assert_allclose(ratio * float(profile(lon, lat, clump)), at_clump, atol=1e-4)
     np.testing.assert_allclose(ratio * float(profile(lon, lat, 8160.0)), at_centre, atol=1e-4)
+
+
+@pytest.mark.parametrize("sub_cells", [False, True])
+def test_extinction_of_many_stars_is_map_times_law_times_profile(tables, sub_cells):
+    """To 1e-14, star by star; off the map it is not a number."""
+    rng = np.random.default_rng(1)
+    lon, lat, dist = rng.uniform(-3, 3, 500), rng.uniform(-2, 2, 500), rng.uniform(100, 15000, 500)
+    lon[0] = 50.0
+    galaxy = SimpleNamespace(reddening=tables.reddening, law="N09", sub_cells=sub_cells)
+    got = np.asarray(extinction(sightlines(galaxy, lon, lat), dist[:, None]))[:, :, 0]
+    centre = cell_centre_deg(*cell_of(lon, lat, tables.reddening), tables.reddening)
+    excess = colour_excess(tables.reddening, lon, lat, sub_cells)
+    expected = law("N09", *centre) * excess * np.asarray(profile(*centre, dist))
+    assert np.isnan(got[:, 0]).all() and np.isfinite(got[:, 1:]).all()
+    np.testing.assert_allclose(got, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

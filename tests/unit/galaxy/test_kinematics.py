@@ -1,17 +1,32 @@
 """Velocities against tables of the model, closed forms and astropy."""
 
+import dataclasses
+
 import astropy.units as u
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from galcen.galaxy.components import BAR, NSC, NSD
+from galcen.catalogue import velocity
+from galcen.config.galaxy import Extinction
+from galcen.config.galaxy import Galaxy as GalaxyOptions
+from galcen.galaxy.components import BAR, HALO, NSC, NSD, THICK
 from galcen.galaxy.frame import Frame
-from galcen.galaxy.kinematics import bar, build_kinematics, disc, draw_velocity
+from galcen.galaxy.kinematics import (
+    VelocityTable,
+    bar,
+    build_kinematics,
+    disc,
+    draw_jax,
+    draw_velocity,
+    nuclear_cluster,
+)
 from galcen.galaxy.observables import galactic_to_icrs, icrs_proper_motion, icrs_to_galactic, observables
 from galcen.io.model_tables import read_tables
 from galcen.random import keys, stage_key
+from galcen.stages.galaxy_model import build_galaxy
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +95,9 @@ def test_nuclear_disc_moments(kinematics):
 
 
 def _draw(kinematics, comp, x, y, z, n=60000):
-    place = (np.full(n, comp), np.full(n, x), np.full(n, y), np.full(n, z))
-    return np.asarray(
-        draw_velocity(kinematics, keys(stage_key(1, "test"), jnp.arange(n)), *map(jnp.asarray, place))
-    )
+    place = np.array([np.full(n, x), np.full(n, y), np.full(n, z)])
+    table = VelocityTable.build(kinematics)
+    return draw_velocity(table, stage_key(1, "test"), np.arange(n), np.full(n, comp), place)
 
 
 def test_bar_draws_keep_the_covariance(tables, kinematics):
@@ -155,3 +169,83 @@ def test_galactic_axes_agree_with_astropy():
     np.testing.assert_allclose(pmdec, sky.pm_dec.value, atol=1.3e-5)
     back = icrs_to_galactic(ra, dec)
     np.testing.assert_allclose(np.angle(np.exp(1j * (np.asarray(back[0]) - lon))), 0, atol=1e-9)
+
+
+N_TWIN = 36000
+
+
+def _anywhere(seed):
+    """Stars of all components from 0.1 pc to 10 kpc, some on the axes, and large identifiers."""
+    rng = np.random.default_rng(seed)
+    place = rng.normal(size=(3, N_TWIN)) * np.exp(rng.uniform(-2.0, 9.0, N_TWIN))
+    place[:, :12] = 0.0
+    place[2, 12:240] = 0.0
+    return rng.integers(0, 2**53, N_TWIN), np.arange(N_TWIN) % 12, place
+
+
+@pytest.mark.parametrize(("form", "switches"), [("E+E_X", True), ("E", True), ("G", False), ("G+G_X", False)])
+def test_draws_are_those_of_the_twin(kinematics, form, switches):
+    """Star by star within 1e-8 km/s: the same scores, candidates and formulas, in another order of sums."""
+    kinematics = dataclasses.replace(
+        kinematics, bar_form=form, bar_covariance=switches, nuclear_disc_correlation_sign=switches
+    )
+    root = stage_key(1, "test")
+    source_id, comp, place = _anywhere(1)
+    got = draw_velocity(VelocityTable.build(kinematics), root, source_id, comp, place)
+    expected = draw_jax.draw_velocity(kinematics, keys(root, source_id), comp, *place)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-8)
+
+
+def test_scores_beyond_the_escape_speed_are_drawn_again(kinematics):
+    """Only the halo, stars bound to the black hole and the far bar may be faster."""
+    source_id, comp, place = _anywhere(2)
+    v = draw_velocity(VelocityTable.build(kinematics), stage_key(1, "test"), source_id, comp, place)
+    speed = np.linalg.norm(v, axis=0)
+    a = np.asarray(nuclear_cluster.moments(np.hypot(*place[:2]), place[2])[2])
+    deep = (comp == NSC) & (a < nuclear_cluster.NO_ESCAPE_WITHIN)
+    # Beyond 5 kpc the solid rotation of the bar alone comes near the escape speed.
+    free = deep | (comp == HALO) | (np.hypot(*place[:2]) > 5000.0)
+    assert speed[comp <= THICK].max() < 550.0
+    assert speed[~free].max() < 600.0
+    assert speed[deep].max() > 600.0
+
+
+def test_no_other_score_is_drawn_again(kinematics):
+    """At the centre of the bar, where one first draw in eighty is too fast, the others are kept."""
+    streams = keys(stage_key(1, "test"), np.arange(60000))
+    score = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (3, 4))[:, 0])(streams))
+    u, v, v_z = np.asarray(bar.dispersion("E+E_X", *np.array([[1.0], [0.0], [0.0]]))) * score.T
+    v_x, v_y = bar.rotate(u, v)
+    mean_x, mean_y = bar.mean_velocity("E+E_X", np.ones(1), np.zeros(1))
+    first = np.array([mean_x + v_x, mean_y + v_y, v_z])
+    fast = np.linalg.norm(first, axis=0) > 600.0
+    same = np.isclose(_draw(kinematics, BAR, 1.0, 0.0, 0.0), first, rtol=0, atol=1e-8).all(axis=0)
+    np.testing.assert_array_equal(same, ~fast)
+    assert 0.01 < fast.mean() < 0.02
+
+
+def test_phase_space_of_a_star_is_its_own(monkeypatch):
+    """Neither order nor batch nor a neighbour without a distance changes a bit."""
+    tables = read_tables()[0]
+    galaxy = build_galaxy(GalaxyOptions(), Extinction(), tables)
+    rng, n = np.random.default_rng(3), 1000
+    columns = (
+        rng.integers(0, 2**53, n),
+        rng.integers(0, 12, n).astype(np.int8),
+        rng.uniform(-0.05, 0.05, n),
+        rng.uniform(-0.03, 0.03, n),
+        rng.uniform(100.0, 15000.0, n),
+    )
+    root = stage_key(1, "test")
+    whole = velocity.phase_space(galaxy, root, *columns)
+    assert all(np.isfinite(part).all() for part in whole)
+    order = rng.permutation(n)
+    monkeypatch.setattr(velocity, "BATCH", 128)
+    shuffled = velocity.phase_space(galaxy, root, *(column[order] for column in columns))
+    for a, b in zip(whole, shuffled, strict=True):
+        np.testing.assert_array_equal(a[..., order], b)
+    assert velocity.phase_space(galaxy, root, *(column[:0] for column in columns)).position.shape == (3, 0)
+    columns[-1][7] = np.nan
+    broken = velocity.phase_space(galaxy, root, *columns)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(broken.velocity).all(axis=0)), [7])
+    np.testing.assert_array_equal(broken.pmra[8:], whole.pmra[8:])

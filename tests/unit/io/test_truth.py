@@ -11,13 +11,13 @@ from astropy.table import QTable
 from mocpy import MOC
 
 from galcen.catalogue.tiling import tiles_of
+from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import ConfigError, SchemaError
 from galcen.galaxy.components import COMPONENTS
 from galcen.io.hdf5 import write_table
 from galcen.io.schema import TRUTH
 from galcen.io.truth import Cone, Magnitudes, read_truth, take
 from galcen.stages import export, truth
-from galcen.stages.draw import HEALPIX_NSIDE
 
 OPTIONS = {
     "footprint": {"l_min": -0.2, "l_max": 0.2, "b_min": -0.1, "b_max": 0.1},

@@ -42,7 +42,14 @@ def colour_excess(
     reddening: ReddeningMap, lon_deg: Degrees, lat_deg: Degrees, sub_cells: bool = False
 ) -> Degrees:
     """E(J-Ks) [mag] at the bulge: the mean of the cell, or its 0.005 deg sub-cell where there is one."""
-    i_lon, i_lat = cell_of(lon_deg, lat_deg, reddening)
+    return excess_in_cells(reddening, cell_of(lon_deg, lat_deg, reddening), lon_deg, lat_deg, sub_cells)
+
+
+def excess_in_cells(
+    reddening: ReddeningMap, cell: tuple[Index, Index], lon_deg: Degrees, lat_deg: Degrees, sub_cells: bool
+) -> Degrees:
+    """The same where the cells of the directions are known."""
+    i_lon, i_lat = cell
     off = i_lon < 0
     mean = np.where(off, np.nan, reddening.mean[i_lon, i_lat])
     if not sub_cells:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from galcen.compiled import compiled
 from galcen.galaxy.frame import BAR_ANGLE, bar_axes
 
 
@@ -115,3 +116,33 @@ def _decay(
 ) -> Float[Array, "..."]:
     in_plane = jnp.abs(x / x0) ** c_perp + jnp.abs(y / y0) ** c_perp
     return jnp.exp(-((in_plane ** (c_par / c_perp) + jnp.abs(z / z0) ** c_par) ** (1 / c_par)))
+
+
+@compiled
+def star_velocity(
+    p: BarMotion, covariance: bool, x: float, y: float, z: float, score: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """v_X, v_Y, v_Z [km/s] of one star at standard normal scores, along the bar's axes with `covariance`."""
+    cos, sin = math.cos(BAR_ANGLE), math.sin(BAR_ANGLE)
+    x_b, y_b = x * cos + y * sin, y * cos - x * sin
+    omega = p.pattern_speed / 1000.0
+    stream = p.v_stream * math.expm1(-((y_b / p.y_stream) ** 2))
+    if y_b <= 0.0:
+        stream = -stream
+    plane = _star_decay(p.scale, x_b, y_b, z)
+    s_x = p.sigma_centre[0] * plane + p.sigma_outer[0]
+    s_y = p.sigma_centre[1] * plane + p.sigma_outer[1]
+    s_z = p.sigma_centre[2] * _star_decay(p.scale_z, x_b, y_b, z) + p.sigma_outer[2]
+    if covariance:
+        u, v = s_x * score[0], s_y * score[1]
+        v_x, v_y = u * cos - v * sin, u * sin + v * cos
+    else:
+        v_x, v_y = math.hypot(s_x * cos, s_y * sin) * score[0], math.hypot(s_x * sin, s_y * cos) * score[1]
+    return stream * cos - omega * y + v_x, stream * sin + omega * x + v_y, s_z * score[2]
+
+
+@compiled
+def _star_decay(scale: tuple[float, float, float, float, float], x: float, y: float, z: float) -> float:
+    x0, y0, z0, c_perp, c_par = scale
+    in_plane = abs(x / x0) ** c_perp + abs(y / y0) ** c_perp
+    return math.exp(-((in_plane ** (c_par / c_perp) + abs(z / z0) ** c_par) ** (1 / c_par)))

@@ -9,12 +9,16 @@ ApJ 773, 183). Its quantiles are tabulated over R and |Z| at the standard normal
 distribution is nearly normal, they are nearly linear there.
 """
 
+import math
+from typing import NamedTuple, Self
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import gammaln, ndtr
 
+from galcen.compiled import compiled
 from galcen.galaxy.tables import RotationCurve
 
 R_SUN = 8160.0  # [pc]
@@ -57,6 +61,19 @@ class ShuTable(eqx.Module):
     phi: Float[Array, "8 n_r n_z n_score"]
     curve_r: Float[Array, " n_curve"]  # rotation curve [pc], [km/s]
     curve_v: Float[Array, " n_curve"]
+
+
+class StarTable(NamedTuple):
+    """The same, as the loop over stars reads it."""
+
+    phi: Float[np.ndarray, "8 n_r n_z n_score"]
+    curve_r: Float[np.ndarray, " n_curve"]
+    curve_v: Float[np.ndarray, " n_curve"]
+
+    @classmethod
+    def build(cls, table: ShuTable) -> Self:
+        """Plain arrays."""
+        return cls(np.asarray(table.phi), np.asarray(table.curve_r), np.asarray(table.curve_v))
 
 
 def circular_speed(
@@ -110,6 +127,49 @@ def azimuthal_velocity(
 def _place(grid: Float[Array, " n"], x: Float[Array, "..."]) -> tuple[Array, Array]:
     i = jnp.clip(jnp.searchsorted(grid, x, side="right") - 1, 0, len(grid) - 2)
     return i, (x - grid[i]) / (grid[i + 1] - grid[i])
+
+
+@compiled
+def star_velocity(
+    table: StarTable, disc: int, r: float, z: float, score: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """v_phi, v_R, v_Z [km/s] of one star at standard normal scores; beyond 4.5 that of v_phi is cut."""
+    height = abs(z)
+    i, s = _place_star(R_GRID, r)
+    j, t = _place_star(Z_GRID, height)
+    x = (min(max(score[0], -SCORE_MAX), SCORE_MAX) + SCORE_MAX) * ((N_SCORE - 1) / (2 * SCORE_MAX))
+    k = min(int(x), N_SCORE - 2)
+    phi = table.phi[disc]
+    near = _along(phi[i, j], k, x - k) * (1 - s) + _along(phi[i + 1, j], k, x - k) * s
+    far = _along(phi[i, j + 1], k, x - k) * (1 - s) + _along(phi[i + 1, j + 1], k, x - k) * s
+    ratio = near * (1 - t) + far * t
+    guiding, v_phi = ratio * r, 0.0
+    if guiding <= table.curve_r[-1]:
+        n, u = _place_star(table.curve_r, guiding)
+        v_phi = ratio * (table.curve_v[n] * (1 - u) + table.curve_v[n + 1] * u)
+        v_phi /= 1 + 0.0374 * (height / 1000.0) ** 1.34
+    s_r = SIGMA_R_SUN[disc] * math.exp(-(r - R_SUN) / H_R[disc])
+    s_z = SIGMA_Z_SUN[disc] * math.exp(-(r - R_SUN) / H_Z[disc])
+    return v_phi, s_r * score[1], s_z * score[2]
+
+
+@compiled
+def _along(row: Float[np.ndarray, " n_score"], k: int, u: float) -> float:
+    return row[k] * (1 - u) + row[k + 1] * u
+
+
+@compiled
+def _place_star(grid: Float[np.ndarray, " n"], x: float) -> tuple[int, float]:
+    """Interval of a grid and the place in it; a number off the grid is at its end."""
+    low, high = 0, len(grid) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if grid[middle] <= x:
+            low = middle
+        else:
+            high = middle
+    place = (x - grid[low]) / (grid[low + 1] - grid[low])
+    return low, min(max(place, 0.0), 1.0)
 
 
 def ln_probability(

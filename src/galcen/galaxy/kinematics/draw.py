@@ -1,13 +1,22 @@
-"""Draw the velocity of a star of any component."""
+"""Draw the velocity of a star of any component.
+
+A loop over stars computes each star's own family, and further candidates only for the few that would escape.
+The plain twin is `draw_jax`.
+"""
+
+import math
+from typing import NamedTuple, Self
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, UInt32
 
+from galcen.compiled import compiled
 from galcen.galaxy.components import BAR, HALO, NSC, NSD, THICK
 from galcen.galaxy.kinematics import bar, disc, halo, nuclear_cluster, nuclear_disc
 from galcen.galaxy.tables import NuclearDiscMoments, RotationCurve
+from galcen.threefry import normal, normals, stream
 
 N_CANDIDATE = 4
 """Velocities beyond the escape speed are drawn again, up to this many draws in all; at worst, for
@@ -15,6 +24,9 @@ the bar at the very centre, one star in a million keeps a last draw beyond it.""
 
 ESCAPE_DISC, ESCAPE_INNER = 550.0, 600.0  # [km/s]
 R_MIN = 1e-3  # the angle of v_phi and v_R is undefined at R = 0 [pc]
+
+# Number of a score in its star's stream: axis times N_CANDIDATE plus candidate.
+_FIRST = N_CANDIDATE * np.arange(3)
 
 
 class Kinematics(eqx.Module):
@@ -45,74 +57,114 @@ def build_kinematics(
     )
 
 
+class VelocityTable(NamedTuple):
+    """What the loop reads."""
+
+    shu: disc.StarTable
+    bar: bar.BarMotion
+    bar_covariance: bool
+    moments: Float[np.ndarray, "n_z n_r 5"]
+    step: float  # of the moments [pc]
+    correlation_sign: bool
+
+    @classmethod
+    def build(cls, kinematics: Kinematics) -> Self:
+        """From the model."""
+        return cls(
+            disc.StarTable.build(kinematics.shu),
+            bar.FORMS[kinematics.bar_form],
+            kinematics.bar_covariance,
+            nuclear_disc.by_node(kinematics.nuclear_disc),
+            kinematics.nuclear_disc.step,
+            kinematics.nuclear_disc_correlation_sign,
+        )
+
+
 def draw_velocity(
-    kinematics: Kinematics,
-    key: Key[Array, " n_star"],
-    comp: Int[Array, " n_star"],
-    x: Float[Array, " n_star"],
-    y: Float[Array, " n_star"],
-    z: Float[Array, " n_star"],
-) -> Float[Array, "3 n_star"]:
-    """Velocity (v_X, v_Y, v_Z) [km/s] in the model frame of stars at x, y, z [pc]."""
-    score = jnp.moveaxis(jax.vmap(lambda k: jax.random.normal(k, (3, N_CANDIDATE)))(key), 0, -1)
-    r = jnp.maximum(jnp.hypot(x, y), R_MIN)
-    polar = _polar(kinematics, score, comp, r, z)
-    # (v_phi, v_R) to the axes, left-handed as the frame: v_phi > 0 is v_Y > 0 at the Sun.
-    v_x = (polar[1] * x - polar[0] * y) / r
-    v_y = (polar[0] * x + polar[1] * y) / r
-    others = jnp.stack([v_x, v_y, polar[2]])
-    velocity = jnp.where(comp == BAR, _bar(kinematics, score, x, y, z), others)
-    speed = jnp.sqrt(jnp.sum(velocity**2, axis=0))
-    bound = speed < jnp.where(comp <= THICK, ESCAPE_DISC, ESCAPE_INNER)
-    deep = (comp == NSC) & (nuclear_cluster.moments(r, z)[2] < nuclear_cluster.NO_ESCAPE_WITHIN)
-    bound = bound | deep | (comp == HALO)
-    first = jnp.where(bound.any(axis=0), jnp.argmax(bound, axis=0), N_CANDIDATE - 1)
-    return jnp.take_along_axis(velocity, first[None, None, :], axis=1)[:, 0]
+    table: VelocityTable,
+    root: Key[Array, ""],
+    source_id: Int[np.ndarray, " n_star"],
+    comp: Int[np.ndarray, " n_star"],
+    place: Float[np.ndarray, "3 n_star"],
+) -> Float[np.ndarray, "3 n_star"]:
+    """Velocities (v_X, v_Y, v_Z) in the model frame.
+
+    Parameters
+    ----------
+    table
+        The model.
+    root
+        Stream of the stage; each star has its own, by its identifier.
+    source_id
+        Identifiers.
+    comp
+        Drawn components.
+    place
+        X, Y, Z in the model frame [pc].
+
+    Returns
+    -------
+    Velocities [km/s]; NaN where a place is not finite.
+    """
+    out = np.empty(place.shape)
+    words = np.asarray(jax.random.key_data(root))
+    normals(words, source_id, _FIRST, out)
+    known = np.isfinite(place).all(axis=0)
+    _draw(table, words, source_id, comp, np.where(known, place, 0.0), out)
+    out[:, ~known] = np.nan
+    return out
 
 
-def _polar(
-    kinematics: Kinematics,
-    score: Float[Array, "3 n_draw n"],
-    comp: Int[Array, " n"],
-    r: Float[Array, " n"],
-    z: Float[Array, " n"],
-) -> Float[Array, "3 n_draw n"]:
-    """v_phi, v_R, v_Z of all components but the bar."""
-    which = jnp.minimum(comp, THICK)
-    discs = jnp.stack(
-        [
-            disc.azimuthal_velocity(kinematics.shu, which, r, z, score[0]),
-            disc.sigma_r(which, r) * score[1],
-            disc.sigma_z(which, r) * score[2],
-        ]
-    )
-    mean, s_phi, s_r, s_z, rho = kinematics.nuclear_disc(r, z)
-    if kinematics.nuclear_disc_correlation_sign:
-        # By symmetry the ellipsoid tilts the other way below the plane.
-        rho = rho * jnp.sign(z)
-    disc_nuclear = jnp.stack(
-        [mean + s_phi * score[0], s_r * score[1], s_z * (rho * score[1] + jnp.sqrt(1 - rho**2) * score[2])]
-    )
-    rotation, sigma, _ = nuclear_cluster.moments(r, z)
-    cluster = sigma * score + jnp.stack([rotation, 0 * rotation, 0 * rotation])[:, None]
-    s_halo = jnp.array([halo.SIGMA[1], halo.SIGMA[0], halo.SIGMA[2]])
-    spheroid = s_halo[:, None, None] * score
-    inner = jnp.where(comp == NSD, disc_nuclear, jnp.where(comp == NSC, cluster, spheroid))
-    return jnp.where(comp <= THICK, discs, inner)
+@compiled
+def _draw(
+    table: VelocityTable,
+    root: UInt32[np.ndarray, " 2"],
+    source_id: Int[np.ndarray, " n_star"],
+    comp: Int[np.ndarray, " n_star"],
+    place: Float[np.ndarray, "3 n_star"],
+    out: Float[np.ndarray, "3 n_star"],
+) -> None:
+    """Velocities into `out`, which holds the scores of each star's first candidate."""
+    for s in range(len(comp)):
+        x, y, z, c = place[0, s], place[1, s], place[2, s], comp[s]
+        r = max(math.hypot(x, y), R_MIN)
+        deep = c == NSC and nuclear_cluster.depth(r, z) < nuclear_cluster.NO_ESCAPE_WITHIN
+        escape = ESCAPE_DISC if c <= THICK else ESCAPE_INNER
+        score = (out[0, s], out[1, s], out[2, s])
+        for candidate in range(1, N_CANDIDATE + 1):
+            v_x, v_y, v_z = _velocity(table, c, x, y, z, r, score)
+            bound = deep or c == HALO or v_x**2 + v_y**2 + v_z**2 < escape**2
+            if bound or candidate == N_CANDIDATE:
+                break
+            k_0, k_1 = stream(root, source_id[s])
+            score = (
+                normal(k_0, k_1, candidate),
+                normal(k_0, k_1, N_CANDIDATE + candidate),
+                normal(k_0, k_1, 2 * N_CANDIDATE + candidate),
+            )
+        out[0, s], out[1, s], out[2, s] = v_x, v_y, v_z
 
 
-def _bar(
-    kinematics: Kinematics,
-    score: Float[Array, "3 n_draw n"],
-    x: Float[Array, " n"],
-    y: Float[Array, " n"],
-    z: Float[Array, " n"],
-) -> Float[Array, "3 n_draw n"]:
-    mean_x, mean_y = bar.mean_velocity(kinematics.bar_form, x, y)
-    sigma = bar.dispersion(kinematics.bar_form, x, y, z)
-    if kinematics.bar_covariance:
-        v_x, v_y = bar.rotate(sigma[0] * score[0], sigma[1] * score[1])
+@compiled
+def _velocity(
+    table: VelocityTable, comp: int, x: float, y: float, z: float, r: float, score: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Velocity at the three scores."""
+    if comp == BAR:
+        return bar.star_velocity(table.bar, table.bar_covariance, x, y, z, score)
+    if comp <= THICK:
+        v_phi, v_r, v_z = disc.star_velocity(table.shu, comp, r, z, score)
+    elif comp == NSD:
+        v_phi, v_r, v_z = nuclear_disc.star_velocity(
+            table.moments, table.step, table.correlation_sign, r, z, score
+        )
+    elif comp == NSC:
+        v_phi, v_r, v_z = nuclear_cluster.star_velocity(r, z, score)
     else:
-        sigma = bar.without_covariance(sigma)
-        v_x, v_y = sigma[0] * score[0], sigma[1] * score[1]
-    return jnp.stack([mean_x + v_x, mean_y + v_y, sigma[2] * score[2]])
+        v_phi, v_r, v_z = (
+            halo.SIGMA[1] * score[0],
+            halo.SIGMA[0] * score[1],
+            halo.SIGMA[2] * score[2],
+        )
+    # To the axes, left-handed as the frame: v_phi > 0 is v_Y > 0 at the Sun.
+    return (v_r * x - v_phi * y) / r, (v_phi * x + v_r * y) / r, v_z
