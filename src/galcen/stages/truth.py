@@ -18,6 +18,7 @@ from jaxtyping import Int
 from mocpy import MOC
 
 from galcen.catalogue.tiling import tiles_of
+from galcen.config.catalogue import Catalogue
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
@@ -70,6 +71,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
         for block in _blocks(sources):
             tile[block.start : block.stop] = _write_block(group, sources, block)
         write_index(merged, tile, names)
+        merged.attrs["surveys"] = json.dumps(Catalogue.model_validate(options.get("catalogue", {})).surveys)
         merged.attrs["moc"] = footprint_moc(options)
         count = np.diff(merged["index/comp_first"][...])
         merged.attrs["count_by_component"] = json.dumps(dict(zip(COMPONENTS, count.tolist(), strict=True)))
