@@ -15,6 +15,13 @@ SR_PER_ARCMIN2 = (math.pi / 180.0 / 60.0) ** 2
 G_PC_KM2_S2_MSUN = 4.30091727e-3
 """Gravitational constant [pc (km/s)^2 / Msun]; CODATA 2018 with the IAU nominal GM_sun."""
 
+ICRS_TO_GALACTIC = (
+    (-0.0548755604, -0.8734370902, -0.4838350155),
+    (+0.4941094279, -0.4448296300, +0.7469822445),
+    (-0.8676661490, -0.1980763734, +0.4559837762),
+)
+"""r_galactic = T r_icrs (ESA 1997, The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11)."""
+
 HEALPIX_NSIDE = 2**14
 """Of the truth catalogue's order of rows: pixels of 13 arcsec, so that a cone is a few ranges of rows."""
 

@@ -13,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 from scipy.spatial import KDTree
+from scipy.stats import poisson
 
 from galcen.catalogue.crossmatch import ARCSEC, unit_vectors
 from galcen.catalogue.forward import NUMBER_BITS
 from galcen.catalogue.motion import at_epoch
+from galcen.catalogue.sampling import uniform_numbers
 from galcen.random import keys
 
 BATCH = 1024
@@ -165,17 +167,14 @@ def _with_spurious(survey: Survey, root: Key[Array, ""], seen: Seen, cell: np.nd
         return seen
     # No identifier has this upper half: the streams are apart from those of the stars.
     root = jax.random.fold_in(root, 2**32 - 1)
-    copies, offsets, ids = [], [], []
-    for number in np.unique(cell):
-        mine = np.flatnonzero(cell == number)
-        stream = jax.random.fold_in(jax.random.fold_in(root, int(number)), 1)
-        count = int(jax.random.poisson(stream, survey.spurious_fraction * len(mine)))
-        u = np.asarray(jax.random.uniform(jax.random.fold_in(stream, 1), (count, 2)))
-        copies.append(mine[(u[:, 0] * len(mine)).astype(int)])
-        # The place of another detection, a few arcsec aside.
-        offsets.append(mine[(u[:, 1] * len(mine)).astype(int)])
-        ids.append((np.int64(number) << NUMBER_BITS) + SPURIOUS_FROM + np.arange(count))
-    rows, places, names = np.concatenate(copies), np.concatenate(offsets), np.concatenate(ids)
+    numbers, first, n_seen = np.unique(cell, return_index=True, return_counts=True)
+    count = poisson.ppf(uniform_numbers(root, numbers, 1)[:, 0, 0], survey.spurious_fraction * n_seen)
+    which = np.repeat(np.arange(len(numbers)), count.astype(int))
+    running = np.arange(len(which)) - np.searchsorted(which, which)
+    names = (numbers[which].astype(np.int64) << NUMBER_BITS) + SPURIOUS_FROM + running
+    # The magnitudes of one detection at the place of another, a few arcsec aside.
+    u = uniform_numbers(root, names, 1)[:, :, 0]
+    rows, places = (first[which] + (u[:, k] * n_seen[which]).astype(int) for k in range(2))
     step = standard_normals(root, names, 2) * 5000.0
     ra, dec = at_epoch(seen.ra[places], seen.dec[places], step[0], step[1], 1.0)
     false = Seen(*(column[..., rows] for column in seen))

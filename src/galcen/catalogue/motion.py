@@ -1,7 +1,12 @@
-"""Positions of stars at another epoch."""
+"""Positions of stars at another epoch, and in Galactic coordinates.
+
+In numpy alone: what needs no more than this starts at once.
+"""
 
 import numpy as np
 from jaxtyping import Float
+
+from galcen.constants import ICRS_TO_GALACTIC
 
 Column = Float[np.ndarray, " n_star"]
 
@@ -38,6 +43,15 @@ def at_epoch(
     moved_dec = np.degrees(np.arctan2(upward, np.hypot(outward, east)))
     moves = known & ((east != 0) | (north != 0))
     return np.where(moves, moved_ra, ra), np.where(moves, moved_dec, dec)
+
+
+def galactic(ra: Column, dec: Column) -> tuple[Column, Column]:
+    """Galactic longitude (-180 to 180) and latitude [deg] of ICRS positions [deg]."""
+    ra, dec = np.radians(ra), np.radians(dec)
+    direction = (np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec))
+    # Written out: a matrix product may add in another order for another number of stars.
+    x, y, z = (sum(t * part for t, part in zip(row, direction, strict=True)) for row in ICRS_TO_GALACTIC)
+    return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 def separation(ra: Column, dec: Column, other_ra: Column, other_dec: Column) -> Column:

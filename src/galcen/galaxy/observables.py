@@ -4,17 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from galcen.constants import MAS_YR_PER_KM_S_PC
+from galcen.constants import ICRS_TO_GALACTIC, MAS_YR_PER_KM_S_PC
 from galcen.galaxy.frame import Frame
 
-# r_galactic = T r_icrs (ESA 1997, The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11).
-ICRS_TO_GALACTIC = np.array(
-    [
-        [-0.0548755604, -0.8734370902, -0.4838350155],
-        [+0.4941094279, -0.4448296300, +0.7469822445],
-        [-0.8676661490, -0.1980763734, +0.4559837762],
-    ]
-)
+_TURN = np.array(ICRS_TO_GALACTIC)
 
 Angle = Float[Array, " n"]
 
@@ -53,12 +46,12 @@ def observables(
 
 def galactic_to_icrs(lon: Angle, lat: Angle) -> tuple[Angle, Angle]:
     """Right ascension and declination [rad] of Galactic coordinates [rad]."""
-    return _rotate(ICRS_TO_GALACTIC.T, lon, lat)
+    return _rotate(_TURN.T, lon, lat)
 
 
 def icrs_to_galactic(ra: Angle, dec: Angle) -> tuple[Angle, Angle]:
     """Galactic longitude (-pi to pi) and latitude [rad] of ICRS coordinates [rad]."""
-    return _rotate(ICRS_TO_GALACTIC, ra, dec)
+    return _rotate(_TURN, ra, dec)
 
 
 def icrs_proper_motion(
@@ -79,7 +72,7 @@ def icrs_proper_motion(
 
 def _to_icrs(x: Angle, y: Angle, z: Angle) -> tuple[Angle, Angle, Angle]:
     # Written out: a product of matrices would not be joined with the formulas around it.
-    a, b, c = (row[0] * x + row[1] * y + row[2] * z for row in ICRS_TO_GALACTIC.T)
+    a, b, c = (row[0] * x + row[1] * y + row[2] * z for row in _TURN.T)
     return a, b, c
 
 

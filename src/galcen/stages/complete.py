@@ -10,7 +10,7 @@ import numpy as np
 from galcen import config
 from galcen.catalogue.crossmatch import MARGIN_ARCSEC, largest_reach
 from galcen.catalogue.merge import Merged, Rules, Survey, merge
-from galcen.catalogue.motion import at_epoch
+from galcen.catalogue.motion import at_epoch, galactic
 from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
 from galcen.catalogue.selection import apparent, inside
 from galcen.catalogue.tiling import Tile, tile_named, tiles_of, with_neighbours
@@ -19,7 +19,6 @@ from galcen.errors import ConfigError, SchemaError
 from galcen.io.hdf5 import create, read_table, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import MEMBERS, OBSERVED
-from galcen.stages.ingest import galactic
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from galcen import config
-from galcen.catalogue.motion import at_epoch
+from galcen.catalogue.motion import at_epoch, galactic
 from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
 from galcen.catalogue.tiling import tiles_of
 from galcen.config.catalogue import Catalogue
 from galcen.config.survey_tables import SurveyTable
 from galcen.errors import ConfigError, SchemaError
-from galcen.galaxy.observables import icrs_to_galactic
 from galcen.io.hdf5 import write_table
 from galcen.io.plausibility import ColourCheck
 from galcen.io.provenance import input_hashes, provenance
@@ -32,9 +30,6 @@ log = logging.getLogger(__name__)
 
 ID_STEP = 10**12
 """Tables without identifiers number their rows from this many times their place in the list."""
-
-BATCH = 16384
-"""Positions are turned in batches of one size, so that a star's bits do not depend on the table's length."""
 
 N_ID_BUCKET = 64
 """Identifiers are looked through for repetitions in this many parts."""
@@ -138,21 +133,6 @@ def _observed(survey: SurveyTable, stars: np.ndarray | None) -> dict[str, np.nda
     columns["ref_epoch"] = np.full(n_star, survey.epoch)
     columns["surveys"] = np.ones(n_star, dtype=np.int32)
     return columns
-
-
-def galactic(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Galactic longitude (-180 to 180) and latitude [deg] of ICRS positions [deg], in float64."""
-    if not jax.config.jax_enable_x64:
-        raise RuntimeError("positions need float64: set JAX_ENABLE_X64=1 before jax is imported")
-    turn = jax.jit(icrs_to_galactic)
-    lon, lat = np.empty(len(ra)), np.empty(len(ra))
-    for low in range(0, len(ra), BATCH):
-        part = slice(low, min(low + BATCH, len(ra)))
-        padded = np.zeros((2, BATCH))
-        padded[:, : part.stop - low] = np.radians(ra[part]), np.radians(dec[part])
-        turned = np.degrees(np.asarray(turn(padded[0], padded[1])))
-        lon[part], lat[part] = turned[:, : part.stop - low]
-    return lon, lat
 
 
 def _table_named(catalogue: Catalogue, name: str) -> tuple[SurveyTable, int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from galcen.catalogue.forward import NUMBER_BITS, Drawn, Window, cell_stars, point_gaps
 from galcen.catalogue.mock_survey import Seen, Sky, Survey, observe, photometric_error
+from galcen.catalogue.motion import galactic
 from galcen.catalogue.tiling import Tile, cells, tile_named
 from galcen.catalogue.velocity import PhaseSpace, phase_space
 from galcen.config.catalogue import Catalogue
@@ -19,7 +20,6 @@ from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, SKY
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
-from galcen.stages.ingest import galactic
 
 EPOCH = 2016.0
 """Epoch of the model's sky [Julian year]."""

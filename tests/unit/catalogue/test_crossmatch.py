@@ -15,7 +15,7 @@ from galcen.catalogue.crossmatch import (
     mutual_nearest,
     neighbours,
 )
-from galcen.catalogue.motion import at_epoch, separation
+from galcen.catalogue.motion import at_epoch, galactic, separation
 
 ARCSEC = 1 / 3600
 
@@ -53,6 +53,20 @@ def test_positions_move_as_astropy_moves_them(dec):
     assert separation(*got, ra, dec).max() > 60
     still = at_epoch(ra, dec, np.full(50, np.nan), pmdec, 20.0)
     np.testing.assert_array_equal(still, (ra, dec))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 17, 1000])
+def test_positions_do_not_depend_on_how_many_there_are(n):
+    """Turned and moved alone, in a few or among many: the same bits."""
+    rng = np.random.default_rng(4)
+    ra, dec = rng.uniform(0, 360, 1000), rng.uniform(-89, 89, 1000)
+    pm = rng.normal(0, 100, (2, 1000))
+    turned, moved = galactic(ra, dec), at_epoch(ra, dec, *pm, 16.0)
+    for start in (0, 1, 499):
+        some = slice(start, start + n)
+        np.testing.assert_array_equal(galactic(ra[some], dec[some]), [x[some] for x in turned])
+        got = at_epoch(ra[some], dec[some], pm[0][some], pm[1][some], 16.0)
+        np.testing.assert_array_equal(got, [x[some] for x in moved])
 
 
 def test_separations_are_those_of_astropy():

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
+from galcen.catalogue.motion import galactic
 from galcen.catalogue.observed import by_tile, cell_number, tile_of_cell
 from galcen.catalogue.tiling import tiles_of
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.hdf5 import read_columns, read_table, write_table
 from galcen.io.schema import MEMBERS, OBSERVED
 from galcen.stages import complete
-from galcen.stages.ingest import galactic
 
 FOOTPRINT = {"l_min": 0.5, "l_max": 0.6, "b_min": 0.1, "b_max": 0.2}
 TILE = "t400_404"
