@@ -4,6 +4,7 @@ APOGEE giants with Gaia's proper motions, outside of abs(l) < 10 and abs(b) < 10
 photometry; a selection by [Fe/H] > -0.8 and R < 5 kpc shows in it.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -222,7 +223,7 @@ def rotation(
     r, seen = galactocentric(galaxy, sample, *(a[0] for a in sample[2:6]))
     r_drawn, drawn = galactocentric(galaxy, sample, *draws[:4])
     out = []
-    for low, high in zip(R_EDGES[:-1], R_EDGES[1:], strict=True):
+    for low, high in pairwise(R_EDGES):
         a = rows & (r > low) & (r < high)
         b = rows & (r_drawn > low) & (r_drawn < high)
         pair = (np.stack([v.mean(axis=-1), v.std(axis=-1)]) for v in (seen[:, a], drawn[:, b]))

@@ -4,13 +4,14 @@ Published: modulus 9.61 +- 0.03 (An et al. 2007, ApJ 655, 233, main-sequence fit
 (Taylor 2007, AJ 133, 370). Its 4 Gyr and solar metallicity are those of the model's component thin5.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
 from jaxtyping import Float
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from galcen.catalogue.posterior import Options, Stars
 from galcen.galaxy.components import COMPONENTS
@@ -108,7 +109,7 @@ def seen_fraction(
     galaxy: Galaxy, line: Sightlines, limits: tuple[float, float], error: float, comp: int | None
 ) -> Float[np.ndarray, " n_modulus"]:
     """Fraction of living stars that would be observed between two limits in Ks, at each modulus."""
-    points = model_points(galaxy, 20)
+    points = model_points(galaxy, 5)
     dist = 10 ** (1 + MODULI / 5)
     one = line.take(np.array([0]))
     a_ks = np.asarray(extinction(one, dist[None]))[2, 0]
@@ -120,7 +121,7 @@ def seen_fraction(
     for i in np.flatnonzero(share.sum(axis=1)):
         mine = points.comp == i
         shown = points.mag[2, mine][:, None] + MODULI + a_ks
-        inside = norm.cdf((limits[1] - shown) / error) - norm.cdf((limits[0] - shown) / error)
+        inside = ndtr((limits[1] - shown) / error) - ndtr((limits[0] - shown) / error)
         total += share[i] * (points.weight[mine] @ inside)
     return total
 
@@ -178,7 +179,7 @@ def colours(galaxy: Galaxy, members: Members) -> list[tuple[float, float, int, f
     a = np.asarray(extinction(dust(members).take(np.array([0])), np.full((1, 1), 10 ** (1 + MODULUS / 5))))
     shown = points.mag[:, mine] + MODULUS + a[:, 0]
     weight, rows = points.weight[mine], []
-    for low, high in zip(SEQUENCE[:-1], SEQUENCE[1:], strict=True):
+    for low, high in pairwise(SEQUENCE):
         some = (members.mag[2] > low) & (members.mag[2] < high) & (members.error < 0.1).all(axis=0)
         model = (shown[2] > low) & (shown[2] < high)
         expected = np.average((shown[0] - shown[2])[model], weights=weight[model])

@@ -1,7 +1,8 @@
 """Distances and motions of real stars: `python benchmarks/real_stars.py FOLDER`.
 
-FOLDER holds the three tables, which are not part of the project: seismic_giants/tgas_combined_obs.txt,
-clusters/NGC_2682.fits and inner_galaxy_6d/apogee_inner_galaxy_outside_l10_b10.txt. docs/real_stars.md is written.
+FOLDER holds three tables that are not part of the project: seismic_giants/tgas_combined_obs.txt,
+clusters/NGC_2682.fits and inner_galaxy_6d/apogee_inner_galaxy_outside_l10_b10.txt. The page
+docs/real_stars.md is written from real_stars.template.md.
 """
 
 import sys
@@ -20,7 +21,7 @@ from galcen.galaxy.model import Galaxy  # noqa: E402
 from off_map import default_galaxy, posteriors  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = ROOT / "benchmarks" / "real_stars.txt"
+TEXT = ROOT / "benchmarks" / "real_stars.template.md"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
@@ -64,16 +65,19 @@ def giants(galaxy: Galaxy, path: Path) -> dict[str, str]:
     offsets = [
         np.median((stars.parallax - 1000 / dist)[names[key]]) for key in ("clump", "giant branch", "all")
     ]
+    colour, excess = seismic_giants.clump_colour(stars, line)
     return {
+        "excess_colour": f"{colour:.3f}",
+        "excess_layer": f"{excess:.3f}",
         "giants": table(head, split),
         "variants": table(("with", "ratio", "clump's", "width of pulls", "clump's"), variants),
-        "twins": twins(galaxy, stars, found.quantile[1] / dist),
+        **twins(galaxy, stars, found.quantile[1] / dist),
         "diameters": f"{second:.3f}",
         "offsets": ", ".join(f"{value:+.3f}" for value in offsets),
     }
 
 
-def twins(galaxy: Galaxy, stars: seismic_giants.Giants, ratio: np.ndarray) -> str:
+def twins(galaxy: Galaxy, stars: seismic_giants.Giants, ratio: np.ndarray) -> dict[str, str]:
     """Stars below the clump against model stars below it."""
     line = seismic_giants.dust(stars)
     like = seismic_giants.twins(galaxy, stars, line, 1)
@@ -84,7 +88,12 @@ def twins(galaxy: Galaxy, stars: seismic_giants.Giants, ratio: np.ndarray) -> st
         model = (like.m_ks > low) & (like.m_ks < high)
         numbers = mine.sum(), f"{np.median(ratio[mine]):.3f}", model.sum(), f"{np.median(theirs[model]):.3f}"
         rows.append((f"{low} to {high}", *numbers))
-    return table(("M_Ks", "real", "median ratio", "model", "median ratio"), rows)
+    return {
+        "twins": table(("M_Ks", "real", "median ratio", "model", "median ratio"), rows),
+        "twins_all": f"{np.median(theirs):.3f}",
+        "bright_model": f"{100 * np.mean(like.m_ks < -2):.0f} %",
+        "bright_real": f"{100 * np.mean(m_ks < -2):.0f} %",
+    }
 
 
 def cluster(galaxy: Galaxy, path: Path) -> dict[str, str]:
@@ -185,7 +194,6 @@ def main() -> None:
     }
     page = TEXT.read_text().format(**parts)
     (ROOT / "docs" / "real_stars.md").write_text(page)
-    print(page)
 
 
 if __name__ == "__main__":

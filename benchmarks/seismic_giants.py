@@ -67,8 +67,8 @@ def read(path: Path) -> Giants:
 def dust(giants: Giants, scale: float = 1.0) -> Sightlines:
     """The extinction of the Kepler Input Catalog, times a number.
 
-    A_V = 1 mag/kpc in the plane with a height of 150 pc (Brown et al. 2011, AJ 142, 112); ours is 164 pc high,
-    with the same column.
+    A_V = 1 mag/kpc in the plane with a height of 150 pc (Brown et al. 2011, AJ 142, 112); the layer is
+    164 pc high, with the same column.
     """
     return layer(giants.lon, giants.lat, scale * 0.15 / np.sin(np.radians(giants.lat)))
 
@@ -125,8 +125,8 @@ def seismic_distance(giants: Giants, line: Sightlines) -> Float[np.ndarray, " n"
 def diameter_distance(giants: Giants, line: Sightlines) -> Float[np.ndarray, " n"]:
     """Distance [pc] from the seismic radius and the angular diameter, for comparison.
 
-    Surface brightness of Pietrzynski et al. (2019, Nature 567, 200), calibrated with interferometry, at the V-K
-    of the temperature (Johnson: Alonso et al. 1999).
+    Surface brightness of Pietrzynski et al. (2019, Nature 567, 200), calibrated with interferometry, at
+    the V-K of the temperature (Johnson: Alonso et al. 1999).
     """
     v_k = (colour_v_k(giants.teff[0], giants.feh) - 0.050) / 0.993
     a_ks = np.asarray(extinction(line, seismic_distance(giants, line)[:, None]))[2, :, 0]
@@ -139,6 +139,14 @@ def seismic_error(giants: Giants) -> Float[np.ndarray, " n"]:
     """Relative error of the seismic distance from those of the frequencies and the temperature."""
     numax, dnu, teff = (pair[1] / pair[0] for pair in (giants.numax, giants.dnu, giants.teff))
     return np.sqrt(numax**2 + (2 * dnu) ** 2 + (TEFF_POWER * teff) ** 2)
+
+
+def clump_colour(giants: Giants, line: Sightlines) -> tuple[float, float]:
+    """Median J-Ks of clump stars of about solar metallicity, and their median E(J-Ks) in the layer."""
+    rows = (giants.state == 1) & (np.abs(giants.feh) < 0.2)
+    a = np.asarray(extinction(line, seismic_distance(giants, line)[:, None]))[:, :, 0]
+    colour, excess = giants.mag[0] - giants.mag[2], a[0] - a[2]
+    return float(np.median(colour[rows])), float(np.median(excess[rows]))
 
 
 def groups(giants: Giants) -> dict[str, np.ndarray]:
