@@ -100,7 +100,7 @@ def _draw(kinematics, comp, x, y, z, n=60000):
     return draw_velocity(table, stage_key(1, "test"), np.arange(n), np.full(n, comp), place)
 
 
-def test_bar_draws_keep_the_covariance(tables, kinematics):
+def test_bar_draws_keep_the_covariance(kinematics):
     """Covariance (s_x^2 - s_y^2) sin cos of the bar's angle, within 4 standard errors; none when off."""
     at = (800.0, -300.0, 50.0)
     s_x, s_y, _ = np.asarray(bar.dispersion("E+E_X", *map(np.array, at)))
@@ -110,7 +110,7 @@ def test_bar_draws_keep_the_covariance(tables, kinematics):
     v = _draw(kinematics, BAR, *at)
     assert abs(np.cov(v[:2])[0, 1] - expected) < error
     assert expected > 3 * error
-    plain = build_kinematics(tables.rotation_curve, tables.nuclear_disc, bar_covariance=False)
+    plain = dataclasses.replace(kinematics, bar_covariance=False)
     assert abs(np.cov(_draw(plain, BAR, *at)[:2])[0, 1]) < error
 
 
@@ -224,9 +224,8 @@ def test_no_other_score_is_drawn_again(kinematics):
     assert 0.01 < fast.mean() < 0.02
 
 
-def test_phase_space_of_a_star_is_its_own(monkeypatch):
+def test_phase_space_of_a_star_is_its_own(tables, monkeypatch):
     """Neither order nor batch nor a neighbour without a distance changes a bit."""
-    tables = read_tables()[0]
     galaxy = build_galaxy(GalaxyOptions(), Extinction(), tables)
     rng, n = np.random.default_rng(3), 1000
     columns = (
