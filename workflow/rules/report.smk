@@ -2,6 +2,7 @@ rule report_page:
     input:
         model=results("model.h5"),
         truth=results("truth.h5"),
+        calibration=results("calibration.h5") if SETTINGS.calibration.enabled else [],
     output:
         report(
             results("report.html"),
@@ -30,5 +31,9 @@ rule report_page:
             "posterior",
             "extinction",
         ),
+        calibration=lambda wildcards, input: (
+            f"--calibration {input.calibration}" if input.calibration else ""
+        ),
     shell:
-        "galcen report-page {input.model} {input.truth} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen report-page {input.model} {input.truth} {output} {params.calibration}"
+        " --options {params.options:q} > {log} 2>&1"

@@ -26,11 +26,13 @@ def truth(folder: Path, output: Path, options: str = "{}") -> None:
     stage.run(folder, output, json.loads(options))
 
 
-def report_page(model: Path, truth: Path, output: Path, options: str = "{}") -> None:
+def report_page(
+    model: Path, truth: Path, output: Path, options: str = "{}", calibration: Path | None = None
+) -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
-    stage.run(model, truth, output, json.loads(options))
+    stage.run(model, truth, output, json.loads(options), calibration)
 
 
 def export(

@@ -14,11 +14,13 @@ from galcen.catalogue.tiling import tiles_of
 from galcen.config.inference import Posterior
 from galcen.galaxy.components import COMPONENTS
 from galcen.galaxy.model import Galaxy, sightlines
-from galcen.io.hdf5 import open_product, read_columns
-from galcen.io.schema import TRUTH
+from galcen.io.hdf5 import open_product, read_columns, read_table
+from galcen.io.schema import CALIBRATION, TRUTH
 from galcen.io.text import write_text
+from galcen.report import calibration as calibration_report
 from galcen.report import page, posterior, sky, stars
 from galcen.report.style import png
+from galcen.stages.calibrate import sample_of
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
 
@@ -27,8 +29,10 @@ N_EXAMPLE = 6
 log = logging.getLogger(__name__)
 
 
-def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None:
-    """Read the truth catalogue and write the page."""
+def run(
+    model: Path, truth: Path, output: Path, options: dict[str, Any], calibration: Path | None = None
+) -> None:
+    """Read the truth catalogue, and the calibration where there is one, and write the page."""
     galaxy = load_galaxy(model)
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)
@@ -36,6 +40,8 @@ def run(model: Path, truth: Path, output: Path, options: dict[str, Any]) -> None
     sections = [_summary(columns, options, commit)]
     if len(columns["comp"]):
         sections += _figures(galaxy, columns, options)
+    if calibration:
+        sections += calibration_report.sections(sample_of(read_table(calibration, CALIBRATION)))
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
     write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))

@@ -8,6 +8,7 @@ VERSIONS = {
     "likelihood": 1,
     "posterior": 3,
     "draw": 3,
+    "calibrate": 1,
     "truth": 3,
     "report_page": 1,
 }
