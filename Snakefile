@@ -10,6 +10,7 @@ configfile: "config/config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/catalogue.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -22,6 +23,7 @@ rule all:
     input:
         results("truth.h5"),
         results("report.html"),
+        results("calibration.h5") if SETTINGS.calibration.enabled else [],
 
 
 localrules:

@@ -41,6 +41,7 @@ def test_every_configuration_can_be_planned(folder, name):
         ({"footprint": {"l_min": 2.0, "l_max": 1.0}}, "l_min = 2.0 must be below l_max = 1.0"),
         ({"catalogue": {"source": "files"}}, "needs at least one table"),
         ({"draw": {"realisation": 99}}, "must be below"),
+        ({"calibration": {"enabled": True, "error": 0.05}}, "calibration.error = 0.05 must not be below"),
     ],
 )
 def test_a_bad_configuration_stops_before_the_first_job(folder, values, expected):
@@ -176,3 +177,27 @@ def test_nothing_depends_on_the_order_of_the_rows(finished):
     assert len(truths[0]["source_id"]) == len(table)
     for name, values in truths[0].items():
         np.testing.assert_array_equal(truths[1][name], values, err_msg=name)
+
+
+@pytest.mark.slow
+def test_the_calibration_is_in_the_report(folder):
+    """A few hundred stars of one cell: ranks in (0, 1), the tests as an attribute, three more figures."""
+    path = overlay(
+        folder,
+        "calibrated",
+        footprint={"l_min": 0.5, "l_max": 0.525, "b_min": 0.1, "b_max": 0.125},
+        calibration={"enabled": True, "n_star": 300, "faint": 12.5},
+    )
+    assert _jobs(snakemake(folder, "-n", "--configfile", path))["calibrate"] == 1
+    snakemake(folder, "--configfile", path)
+    with h5py.File(folder / "results/calibrated/calibration.h5") as file:
+        rank = file["calibration"]["rank"][...]
+        summary = json.loads(file.attrs["summary"])
+    assert len(rank) == 300
+    assert ((rank > 0) & (rank < 1)).all()
+    assert summary["ranks"]["all"]["n_star"] == 300
+    assert summary["ranks"]["all"]["p_value"] > 1e-3
+    page = (folder / "results/calibrated/report.html").read_text()
+    assert page.count("data:image/png") == 8
+    assert "Calibration: ranks of the true distances" in page
+    assert "ranks of the distances: p =" in (folder / "results/calibrated/logs/calibrate.log").read_text()

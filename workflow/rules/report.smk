@@ -3,6 +3,7 @@ rule report_page:
         model=results("model.h5"),
         truth=results("truth.h5"),
         merge=results("merge.h5") if SETTINGS.catalogue.source == "model" else [],
+        calibration=results("calibration.h5") if SETTINGS.calibration.enabled else [],
     output:
         report(
             results("report.html"),
@@ -32,6 +33,9 @@ rule report_page:
             "posterior",
             "extinction",
         ),
+        calibration=lambda wildcards, input: (
+            f"--calibration {input.calibration}" if input.calibration else ""
+        ),
     shell:
-        "galcen report-page {input.model} {input.truth} {output} {params.merge}"
+        "galcen report-page {input.model} {input.truth} {output} {params.merge} {params.calibration}"
         " --options {params.options:q} > {log} 2>&1"

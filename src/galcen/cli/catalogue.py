@@ -57,4 +57,11 @@ def draw(model: Path, stars: Path, posterior: Path, output: Path, options: str =
     stage.run(model, stars, posterior, output, json.loads(options))
 
 
-COMMANDS = (ingest, simulate, complete, judge_merge, likelihood, posterior, draw)
+def calibrate(model: Path, output: Path, options: str = "{}", likelihood: Path | None = None) -> None:
+    """See whether posteriors of stars drawn from the model are right as often as they say."""
+    from galcen.stages import calibrate as stage  # deferred: keeps --help fast
+
+    stage.run(model, output, json.loads(options), likelihood)
+
+
+COMMANDS = (ingest, simulate, complete, judge_merge, likelihood, posterior, draw, calibrate)

@@ -27,12 +27,17 @@ def truth(folder: Path, output: Path, options: str = "{}") -> None:
 
 
 def report_page(
-    model: Path, truth: Path, output: Path, options: str = "{}", merge: Path | None = None
+    model: Path,
+    truth: Path,
+    output: Path,
+    options: str = "{}",
+    merge: Path | None = None,
+    calibration: Path | None = None,
 ) -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
-    stage.run(model, truth, output, json.loads(options), merge)
+    stage.run(model, truth, output, json.loads(options), merge, calibration)
 
 
 def export(

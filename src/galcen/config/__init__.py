@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from galcen.config.base import Section
+from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
@@ -44,6 +45,8 @@ class Config(Section):
     """Distance and class posterior."""
     draw: Draw = Draw()
     """Draw of the true values."""
+    calibration: Calibration = Calibration()
+    """Test of the posterior on stars of known truth."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -51,6 +54,11 @@ class Config(Section):
             raise ValueError(
                 f"draw.realisation = {self.draw.realisation} must be below "
                 f"posterior.n_sample = {self.posterior.n_sample}"
+            )
+        if self.calibration.enabled and self.calibration.error < self.posterior.error_floor:
+            raise ValueError(
+                f"calibration.error = {self.calibration.error} must not be below posterior.error_floor = "
+                f"{self.posterior.error_floor}: the stars would be given larger errors than they have"
             )
         return self
 

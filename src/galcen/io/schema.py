@@ -235,3 +235,20 @@ TRUTH = Table(
     ),
 )
 """The truth catalogue; one row a star, by nested HEALPix index."""
+
+CALIBRATION = Table(
+    "calibration",
+    (
+        Column("glon", "f8", "deg", "pos.galactic.lon", "Galactic longitude, -180 to 180"),
+        Column("glat", "f8", "deg", "pos.galactic.lat", "Galactic latitude"),
+        *_photometry(),
+        Column("parallax_obs", "f8", "mas", "pos.parallax", "observed parallax"),
+        Column("parallax_obs_error", "f8", "mas", "stat.error;pos.parallax", "error of parallax_obs"),
+        Column("reddening", "f8", "mag", "phot.color.excess", "E(J-Ks) of the direction at the bulge"),
+        Column("true_comp", "i1", "", "meta.code.class", "component the star was drawn from"),
+        Column("true_dist", "f8", "pc", "pos.distance", "distance the star was drawn at"),
+        Column("rank", "f8", "", "stat.rank", "rank of true_dist among the posterior's draws, 0 to 1"),
+        *POSTERIOR.columns[1:],
+    ),
+)
+"""Stars drawn from the model and what was inferred of them, see `galcen.catalogue.calibration`."""

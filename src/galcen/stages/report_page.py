@@ -14,11 +14,13 @@ from galcen.catalogue.tiling import tiles_of
 from galcen.config.inference import Posterior
 from galcen.galaxy.components import COMPONENTS
 from galcen.galaxy.model import Galaxy, sightlines
-from galcen.io.hdf5 import open_product, read_columns
-from galcen.io.schema import MERGE_QUALITY, TRUTH
+from galcen.io.hdf5 import open_product, read_columns, read_table
+from galcen.io.schema import CALIBRATION, MERGE_QUALITY, TRUTH
 from galcen.io.text import write_text
+from galcen.report import calibration as calibration_report
 from galcen.report import merge_quality, page, posterior, sky, stars
 from galcen.report.style import png
+from galcen.stages.calibrate import sample_of
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
 
@@ -27,8 +29,15 @@ N_EXAMPLE = 6
 log = logging.getLogger(__name__)
 
 
-def run(model: Path, truth: Path, output: Path, options: dict[str, Any], merge: Path | None = None) -> None:
-    """Read the truth catalogue, and what `judge_merge` made of a simulated sky, and write the page."""
+def run(
+    model: Path,
+    truth: Path,
+    output: Path,
+    options: dict[str, Any],
+    merge: Path | None = None,
+    calibration: Path | None = None,
+) -> None:
+    """Read the truth catalogue, with what judges merge and posterior where given, and write the page."""
     galaxy = load_galaxy(model)
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)
@@ -38,6 +47,8 @@ def run(model: Path, truth: Path, output: Path, options: dict[str, Any], merge: 
         sections += _figures(galaxy, columns, options)
     if merge is not None:
         sections += _merge(merge)
+    if calibration is not None:
+        sections += calibration_report.sections(sample_of(read_table(calibration, CALIBRATION)))
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
     write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))

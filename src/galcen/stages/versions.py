@@ -9,6 +9,7 @@ VERSIONS = {
     "likelihood": 1,
     "posterior": 3,
     "draw": 4,
+    "calibrate": 1,
     "truth": 3,
     "report_page": 2,
 }

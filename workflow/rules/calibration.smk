@@ -1,0 +1,26 @@
+rule calibrate:
+    input:
+        model=results("model.h5"),
+        likelihood=(
+            results("likelihood.h5") if SETTINGS.posterior.method == "fast" else []
+        ),
+    output:
+        results("calibration.h5"),
+    log:
+        logs("calibrate"),
+    benchmark:
+        benchmarks("calibrate")
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=240,
+    params:
+        options=section("calibrate", "seed", "footprint", "posterior", "calibration"),
+        table=lambda wildcards, input: (
+            f"--likelihood {input.likelihood}" if input.likelihood else ""
+        ),
+    shell:
+        "galcen calibrate {input.model} {output} {params.table}"
+        " --options {params.options:q} > {log} 2>&1"
