@@ -7,20 +7,23 @@ from typing import Any
 import healpy
 import numpy as np
 
+from galcen.catalogue import observed_motion
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.draw import StarValues, draw_values
 from galcen.catalogue.flags import Flag
-from galcen.catalogue.velocity import phase_space
+from galcen.catalogue.kinematic_likelihood import Motions
+from galcen.catalogue.velocity import PhaseSpace, phase_space
 from galcen.config.inference import Draw, Posterior
 from galcen.errors import SchemaError
 from galcen.galaxy.extinction.map import cell_of
+from galcen.galaxy.model import Galaxy
 from galcen.galaxy.photometry import hw
 from galcen.io.hdf5 import open_product, read_array, read_columns, read_table, write_table
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR, TRUTH
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
-from galcen.stages.posterior import kernel_options, stars_of
+from galcen.stages.posterior import BAILER_JONES, kernel_options, stars_of
 
 HEALPIX_NSIDE = 2**14  # 13 arcsec: a cone is a few ranges of rows
 N_LAT = 580
@@ -64,6 +67,8 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         np.radians(observed["glat"]),
         dist,
     )
+    adopted = np.flatnonzero(inferred["dist_source"] == BAILER_JONES)
+    motion = _adopt(galaxy, motion, adopted, observed, stars, comp, dist)
     i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
     columns = {
         **{name: observed[name] for name in OBSERVED.names},
@@ -77,7 +82,6 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         **dict(zip(("x", "y", "z"), motion.position, strict=True)),
         **dict(zip(("vx", "vy", "vz"), motion.velocity, strict=True)),
         **{name: getattr(motion, name) for name in ("pmra", "pmdec", "pml", "pmb", "radial_velocity")},
-        "dist_source": np.where(data.inverse_parallax_error > 0, 1, 0).astype(np.int8),
     }
     write_table(
         output,
@@ -87,6 +91,33 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     )
     outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
     log.info("%d stars drawn, %d of them without a model within 10 sigma", len(comp), outliers)
+
+
+def _adopt(
+    galaxy: Galaxy,
+    motion: PhaseSpace,
+    rows: np.ndarray,
+    observed: dict[str, np.ndarray],
+    stars: kernel.Stars,
+    comp: np.ndarray,
+    dist: np.ndarray,
+) -> PhaseSpace:
+    """Motions of some stars replaced by what Gaia observed of them."""
+    if not len(rows) or stars.motions is None:
+        return motion
+    some = observed_motion.adopt(
+        galaxy,
+        PhaseSpace(*(part[..., rows] for part in motion)),
+        comp[rows],
+        np.radians(observed["glon"][rows]),
+        np.radians(observed["glat"][rows]),
+        dist[rows],
+        Motions(stars.motions.value[:, rows], stars.motions.error[:, rows]),
+    )
+    whole = PhaseSpace(*(np.array(part) for part in motion))
+    for mine, part in zip(whole, some, strict=True):
+        mine[..., rows] = part
+    return whole
 
 
 def _photometry(values: StarValues, stars: kernel.Stars, relation: str) -> dict[str, np.ndarray]:

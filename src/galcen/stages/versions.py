@@ -6,8 +6,8 @@ VERSIONS = {
     "simulate": 3,
     "complete": 2,
     "likelihood": 1,
-    "posterior": 3,
-    "draw": 3,
+    "posterior": 4,
+    "draw": 4,
     "truth": 3,
     "report_page": 1,
 }
