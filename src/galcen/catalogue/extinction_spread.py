@@ -6,6 +6,7 @@ with E either log-normal about the value of the star's line of sight, its mean k
 sub-cells of the star's cell, where the map has them.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +18,10 @@ from galcen.galaxy.model import Galaxy, Sightlines
 
 Spread = float | Literal["sub_cells"] | None
 
-N_NODE, REACH = 33, 4.0
+# Equal steps in ln E: the likelihood is narrower than the spread, and for a spread of 0.1 Gauss-Hermite nodes
+# (widest apart at the centre) are six times less accurate for the same number. With these steps class
+# probabilities are within 1e-3 of those with a fifth of them, behind E = 3 mag and for errors of 0.1 mag.
+STEP, REACH, LEAST = 0.025, 4.0, 17
 
 
 class Extinctions(NamedTuple):
@@ -47,8 +51,12 @@ def extinctions(galaxy: Galaxy, line: Sightlines, spread: Spread, resolved: bool
     return Extinctions(relative[:, None, None] * np.asarray(line.reddening)[None], weight)
 
 
-def log_normal(sigma: float, n_node: int = N_NODE) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+def log_normal(
+    sigma: float, n_node: int | None = None
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Values of a log-normal variable of mean 1 and spread `sigma` in ln, and their weights."""
+    if n_node is None:
+        n_node = max(LEAST, 1 + 2 * math.ceil(REACH * sigma / STEP))
     score = np.linspace(-REACH, REACH, n_node)
     weight = np.exp(-0.5 * score**2)
     weight /= weight.sum()

@@ -43,7 +43,7 @@ BATCH = 64
 OUTLIER_CHI2 = 100.0
 N_GRID = len(CLUSTER_STEPS) + 1
 
-_ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
+ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
 
 
 class Stars(NamedTuple):
@@ -169,7 +169,7 @@ class Evaluator:
             np.asarray(_by_isochrone(ln_p)).reshape(N_ISOCHRONE, -1, 1),
         )
         likelihood = np.where(chi2[:, None] > OUTLIER_CHI2, 0.0, likelihood)
-        return ln_p + likelihood[_ISOCHRONE].reshape(len(COMPONENTS), *shape), chi2.reshape(shape)
+        return ln_p + likelihood[ISOCHRONE].reshape(len(COMPONENTS), *shape), chi2.reshape(shape)
 
     def _ln_motion(
         self, data: Data, line: Sightlines, dist: Float[np.ndarray, "n_star n_dist"]
@@ -247,7 +247,7 @@ def _prepare(
 def _by_isochrone(ln_prior: Float[Array, "12 n_star n_dist"]) -> Float[Array, "10 n_star n_dist"]:
     """Sum over the components that share an isochrone."""
     return jnp.stack(
-        [logsumexp(ln_prior[np.flatnonzero(_ISOCHRONE == i)], axis=0) for i in range(N_ISOCHRONE)]
+        [logsumexp(ln_prior[np.flatnonzero(ISOCHRONE == i)], axis=0) for i in range(N_ISOCHRONE)]
     )
 
 
@@ -262,7 +262,7 @@ def _combine(
     """p(i, D) by component; that of the prior and parallax alone where no model star fits."""
     fine = interpolate(ln_likelihood, grid)
     fine = jnp.where(outlier[:, None], 0.0, fine)
-    ln_p = ln_prior + fine[_ISOCHRONE]
+    ln_p = ln_prior + fine[ISOCHRONE]
     largest = jnp.max(ln_p, axis=(0, 2))
     density = jnp.exp(ln_p - largest[:, None])
     return density, largest + ln_normalisation(data)

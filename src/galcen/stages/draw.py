@@ -57,6 +57,7 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         observed["glat"],
         comp,
         dist,
+        settings.extinction_spread,
     )
     motion = phase_space(
         galaxy,
