@@ -2,8 +2,8 @@
 
 Stars with 8 < Ks < 14.5 are drawn from the model in 4 x 4 cells about (l, b) = (0.5, 0.0) deg, with errors of
 0.1 mag and velocities of their components, and inferred without motions, with proper motions to 0.5 mas/yr
-(of the order of those of VIRAC2, Smith et al. 2025, MNRAS 536, 3707, for stars not fainter than that), and with
-those of an astrometric mission: proper motions to 0.125 mas/yr, parallaxes to 0.05 and 0.025 mas.
+(of the order of those of VIRAC2, Smith et al. 2025, MNRAS 536, 3707, for stars not fainter than that),
+and with those of an astrometric mission: proper motions to 0.125 mas/yr, parallaxes to 0.05 and 0.025 mas.
 """
 
 import json
@@ -132,9 +132,6 @@ def study(galaxy: Galaxy, n_star: int, cases: tuple[Data, ...] = CASES) -> list[
             {
                 "data": case.name,
                 "nsd_probability_of_nsd": float(p[NSD, comp == NSD].mean()),
-                "nsc_probability_of_nsc": float(p[NSC, comp == NSC].mean())
-                if (comp == NSC).any()
-                else np.nan,
                 "own_probability": float(own.mean()),
                 "entropy_bits": float(entropy.mean()),
                 "half_width_pc": float(np.median(width[comp == NSD])),

@@ -19,7 +19,7 @@ BINS = ((0.0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.95
 
 @pytest.fixture(scope="module")
 def study():
-    """Stars about (l, b) = (0.5, 0) and (1.5, -0.6) deg; posteriors without, and with motions of two errors."""
+    """Stars about (l, b) = (0.5, 0) and (1.5, -0.6) deg; posteriors without motions and with two errors."""
     settings = config.parse({"posterior": {"kinematics": True}})
     galaxy = build_galaxy(settings.galaxy, settings.extinction, read_tables()[0])
     intervals, rng = point_gaps(galaxy.intervals), np.random.default_rng(12)
@@ -35,7 +35,7 @@ def study():
             window,
             2e4,
         )
-        for i, j in ((397, 398), (398, 400), (399, 397), (438, 375), (440, 376), (441, 378))
+        for i, j in ((i + a, j + b) for i, j in ((397, 397), (438, 375)) for a in range(4) for b in range(4))
     ]
     lon, lat, comp, dist, mag = (
         np.concatenate([getattr(part, name) for part in parts], axis=-1)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from galcen.catalogue.score_integral import ln_score_integrals
 from galcen.constants import MAS_YR_PER_KM_S_PC
@@ -48,6 +48,10 @@ class Motions(eqx.Module):
         good = jnp.isfinite(self.value) & jnp.isfinite(self.error) & (self.error > 0)
         both = good[0] & good[1]
         return jnp.stack([both, both, good[2]])
+
+    def take(self, rows: Int[np.ndarray, " n"]) -> "Motions":
+        """Some of the stars."""
+        return Motions(self.value[:, rows], self.error[:, rows])
 
 
 class Measurement(NamedTuple):
@@ -143,7 +147,7 @@ def ln_discs(
     dist: Float[Array, "n_star n_dist"],
 ) -> Float[np.ndarray, "8 n_star n_dist"]:
     """Ln K_i(D) of the discs."""
-    r, z, alpha, beta, rest = map(np.asarray, _disc_terms(galaxy, motions, lon, lat, dist))
+    r, z, alpha, beta, rest = map(np.asarray, disc_terms(galaxy, motions, lon, lat, dist))
     integral = np.empty(alpha.shape)
     ln_score_integrals(table, r, z, alpha, beta, integral)
     return integral + rest
@@ -169,7 +173,7 @@ def _inner(galaxy: Galaxy, motions: Motions, lon: Array, lat: Array, dist: Array
 
 
 @eqx.filter_jit
-def _disc_terms(galaxy: Galaxy, motions: Motions, lon: Array, lat: Array, dist: Array) -> tuple[Array, ...]:
+def disc_terms(galaxy: Galaxy, motions: Motions, lon: Array, lat: Array, dist: Array) -> tuple[Array, ...]:
     """R, Z; the exponent's terms in v_phi^2 and v_phi; and ln of what does not depend on v_phi."""
     measured = along_galactic_axes(motions, lon, lat)
     rows, residual = project(galaxy, lon, lat, dist, measured)

@@ -18,16 +18,21 @@ from galcen.catalogue.kinematic_likelihood import (
     Measurement,
     Motions,
     along_galactic_axes,
+    disc_terms,
     inverse_and_ln_det,
     project,
     projected_covariance,
 )
+from galcen.catalogue.score_integral import draw_azimuthal_velocities
 from galcen.catalogue.velocity import PhaseSpace
 from galcen.galaxy.components import THICK
 from galcen.galaxy.frame import position
-from galcen.galaxy.kinematics.moments import GAUSSIAN, gaussian_moments
+from galcen.galaxy.kinematics import disc
+from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
+from galcen.galaxy.kinematics.draw import R_MIN
+from galcen.galaxy.kinematics.moments import GAUSSIAN, gaussian_moments, polar_axes
 from galcen.galaxy.model import Galaxy
-from galcen.galaxy.observables import icrs_proper_motion, observables, velocity_of
+from galcen.galaxy.observables import galactic_proper_motion, icrs_proper_motion, observables, velocity_of
 
 BATCH = 1024
 LARGEST_ERROR = 0.5
@@ -81,6 +86,81 @@ def adopt(
     return _in_batches(_adopt, galaxy, drawn, comp, lon, lat, dist, exact)
 
 
+def condition(
+    galaxy: Galaxy,
+    table: DiscVelocities,
+    drawn: PhaseSpace,
+    comp: Int[np.ndarray, " n_star"],
+    lon: Star,
+    lat: Star,
+    dist: Star,
+    motions: Motions,
+    noise: Float[np.ndarray, "3 n_star"],
+    uniform: Star,
+) -> PhaseSpace:
+    """The same stars with velocities drawn given their observed motions with errors.
+
+    In the discs v_phi is drawn first, given the motions, then v_R and v_Z given it. The cut at the escape
+    speed is not made again.
+
+    Parameters
+    ----------
+    galaxy, table
+        The model, and the quantiles of its discs' velocities.
+    drawn, comp, lon, lat, dist
+        As in `adopt`.
+    motions
+        Observed motions; stars without any keep their velocity.
+    noise
+        Standard normal numbers.
+    uniform
+        Numbers in [0, 1), for v_phi.
+    """
+    which = np.minimum(comp, THICK)
+    v_phi = np.empty(len(comp))
+    for start in range(0, len(comp), BATCH):
+        rows = np.minimum(np.arange(start, start + BATCH), len(comp) - 1)
+        r, z, alpha, beta, _ = disc_terms(galaxy, motions.take(rows), lon[rows], lat[rows], dist[rows, None])
+        mine = which[rows], np.arange(BATCH), 0
+        out = np.empty(BATCH)
+        columns = [np.array(part) for part in (r[:, 0], z[:, 0], alpha[mine], beta[mine])]
+        draw_azimuthal_velocities(table, which[rows], *columns, uniform[rows], out)
+        v_phi[start : start + BATCH] = out[: len(comp) - start]
+    return _in_batches(_condition, galaxy, drawn, comp, lon, lat, dist, motions, noise, v_phi)
+
+
+@eqx.filter_jit
+def _condition(
+    galaxy: Galaxy,
+    velocity: Array,
+    motions: Motions,
+    comp: Array,
+    lon: Array,
+    lat: Array,
+    dist: Array,
+    noise: Array,
+    v_phi: Array,
+) -> tuple[Array, ...]:
+    measured = along_galactic_axes(motions, lon, lat)
+    error = jnp.where(motions.seen(), motions.error, 0.0) * noise
+    noise = jnp.stack([*galactic_proper_motion(lon, lat, error[0], error[1]), error[2]])
+    place = comp, lon, lat, dist
+    inner = _update(galaxy, velocity, measured, *place, noise)
+    x, y, _ = position(galaxy.frame, lon, lat, dist)
+    r = jnp.maximum(jnp.hypot(x, y), R_MIN)
+    axes, which = polar_axes(x, y), jnp.minimum(comp, THICK)
+    own = [jnp.sum(axis * velocity, axis=0) for axis in axes]
+    start = axes[0] * v_phi + axes[1] * own[1] + axes[2] * own[2]
+    covariance = sum(
+        axis[:, None] * axis[None] * sigma(which, r) ** 2
+        for axis, sigma in ((axes[1], disc.sigma_r), (axes[2], disc.sigma_z))
+    )
+    discs = update(galaxy, start, covariance, measured, lon, lat, dist, noise)
+    conditioned = jnp.where(comp <= THICK, discs, inner)
+    any_seen = jnp.any(measured.seen > 0, axis=0)
+    return _with_observables(galaxy, jnp.where(any_seen, conditioned, velocity), lon, lat, dist)
+
+
 def _in_batches(
     kernel,  # noqa: ANN001 - one of the two below
     galaxy: Galaxy,
@@ -99,9 +179,8 @@ def _in_batches(
         rows = np.minimum(np.arange(start, start + BATCH), n_star)
         rows = np.where(rows < n_star, rows, start)
         velocity = (drawn.velocity * RIGHT_HANDED)[:, rows]
-        some = Motions(motions.value[:, rows], motions.error[:, rows])
         columns = [column[..., rows] for column in (comp, lon, lat, dist, *more)]
-        result = kernel(galaxy, velocity, some, *columns)
+        result = kernel(galaxy, velocity, motions.take(rows), *columns)
         parts.append([np.asarray(part)[..., : n_star - start] for part in result])
     if not parts:
         return drawn

@@ -1,4 +1,4 @@
-r"""Integrals over the skewed azimuthal velocity of a disc, with the data of a star inside.
+r"""Integrals over the skewed azimuthal velocity of a disc with the data of a star inside, and draws from it.
 
 .. math:: F = \int N(s; 0, 1) \; e^{-\alpha V(s)^2 / 2 + \beta V(s)} \, ds
 
@@ -10,7 +10,7 @@ every second score, then over every one, is exact to 1e-6 where the integrand is
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from galcen.catalogue.piece_sums import exponential
 from galcen.compiled import compiled
@@ -21,6 +21,7 @@ STEP = 2 * SCORE_MAX / (N_SCORE - 1)
 # The trapezoid rule errs by exp(-2 pi^2 (width / step)^2): 2e-8 at this width over the step.
 BROAD = 0.95
 NEGLIGIBLE = 30.0  # in ln
+N_FINE = 601  # scores that a velocity is drawn from
 _HALF_LN_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -53,6 +54,51 @@ def ln_score_integrals(
                     out[disc, s, d] = _ln_sum(exponent, exponent[best], STEP)
                 else:
                     out[disc, s, d] = _ln_by_segments(v, a, b, exponent)
+
+
+@compiled
+def draw_azimuthal_velocities(
+    table: DiscVelocities,
+    which: Int[np.ndarray, " n_star"],
+    r: Float[np.ndarray, " n_star"],
+    z: Float[np.ndarray, " n_star"],
+    alpha: Float[np.ndarray, " n_star"],
+    beta: Float[np.ndarray, " n_star"],
+    uniform: Float[np.ndarray, " n_star"],
+    out: Float[np.ndarray, " n_star"],
+) -> None:
+    """Fill `out` with v_phi [km/s] by the integrand: of the disc `which` of each star, given its data."""
+    v, exponent = np.empty(N_SCORE), np.empty(N_SCORE)
+    velocity, cumulative = np.empty(N_FINE), np.empty(N_FINE)
+    for s in range(len(r)):
+        i, t = _place(table.r, r[s])
+        j, u = _place(table.z, abs(z[s]))
+        _interpolate(table.v_phi[which[s]], i, t, j, u, v)
+        best, _ = _exponents(v, STEP, alpha[s], beta[s], exponent)
+        low, high = max(best - 1, 0), min(best + 1, N_SCORE - 1)
+        while low > 0 and exponent[low] > exponent[best] - NEGLIGIBLE:
+            low -= 1
+        while high < N_SCORE - 1 and exponent[high] > exponent[best] - NEGLIGIBLE:
+            high += 1
+        # Where the integrand is narrow it lies between two scores, and may be higher there.
+        step = (high - low) * STEP / (N_FINE - 1)
+        largest = -1e300
+        for n in range(N_FINE):
+            score = low * STEP - SCORE_MAX + n * step
+            k = min(int((score + SCORE_MAX) / STEP), N_SCORE - 2)
+            velocity[n] = v[k] + (v[k + 1] - v[k]) * ((score + SCORE_MAX) / STEP - k)
+            cumulative[n] = _exponent(velocity[n], score, alpha[s], beta[s])
+            largest = max(largest, cumulative[n])
+        before, total = 0.0, 0.0
+        for n in range(N_FINE):
+            density = math.exp(cumulative[n] - largest)
+            total += 0.5 * (before + density) if n > 0 else 0.0
+            before = density
+            cumulative[n] = total
+        n = min(max(np.searchsorted(cumulative, uniform[s] * total, side="right"), 1), N_FINE - 1)
+        rise = cumulative[n] - cumulative[n - 1]
+        part = (uniform[s] * total - cumulative[n - 1]) / rise if rise > 0.0 else 0.5
+        out[s] = velocity[n - 1] + (velocity[n] - velocity[n - 1]) * min(max(part, 0.0), 1.0)
 
 
 @compiled

@@ -6,10 +6,11 @@ import pytest
 
 from galcen import config
 from galcen.catalogue.kinematic_likelihood import Motions
-from galcen.catalogue.observed_motion import adopt
+from galcen.catalogue.observed_motion import adopt, condition
 from galcen.catalogue.velocity import phase_space
 from galcen.galaxy.components import BAR, HALO, NSC, NSD
 from galcen.galaxy.frame import Frame, position
+from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
 from galcen.galaxy.kinematics.moments import GAUSSIAN, gaussian_moments
 from galcen.galaxy.observables import (
     galactic_proper_motion,
@@ -139,3 +140,58 @@ def test_poor_proper_motions_are_not_adopted(galaxy):
     got = adopt(galaxy, drawn, *place, Motions(value, error))
     np.testing.assert_allclose(got.pml, drawn.pml, rtol=1e-12)
     np.testing.assert_allclose(got.velocity, drawn.velocity, rtol=1e-12)
+
+
+@pytest.mark.parametrize("comp", [2, 6, 7, BAR, NSD, NSC, HALO])
+@pytest.mark.parametrize("given", [(0, 1), (2,), (0, 1, 2)])
+def test_conditioned_velocities_follow_the_posterior(galaxy, comp, given):
+    """Means and dispersions of 20,000 conditioned velocities against 200,000 free ones, weighted.
+
+    The weight of a free one is the normal density of the observed motion about its own; 5 standard errors.
+    """
+    at = (np.radians(5.0), np.radians(-0.8), 7000.0) if comp == BAR else (LON, LAT, DIST)
+    many, n = 200_000, 20_000
+
+    def stars(number, seed):
+        place = [np.full(number, comp), *(np.full(number, x) for x in at)]
+        return place, phase_space(galaxy, stage_key(seed, "test"), np.arange(number), *place)
+
+    _, free = stars(many, 11)
+    seen = np.stack([free.pmra, free.pmdec, free.radial_velocity])
+    spread = seen.std(axis=1)
+    value = seen.mean(axis=1) + np.array([0.7, -0.6, 0.8]) * spread
+    error = np.array([0.4, 0.6, 0.5]) * spread
+    use = np.isin(np.arange(3), given)
+    weight = np.exp(-0.5 * (((seen - value[:, None]) / error[:, None])[use] ** 2).sum(axis=0))
+    weight /= weight.sum()
+    place, drawn = stars(n, 12)
+    value[~use] = np.nan
+    rng = np.random.default_rng(13)
+    motions = Motions(np.repeat(value[:, None], n, axis=1), np.repeat(error[:, None], n, axis=1))
+    table = DiscVelocities.build(galaxy.kinematics.shu)
+    got = condition(galaxy, table, drawn, *place, motions, rng.normal(size=(3, n)), rng.random(n))
+    model = got.velocity * np.array([-1.0, 1.0, 1.0])[:, None]
+    np.testing.assert_allclose(
+        observables(galaxy.frame, *place[1:], model),
+        [got.pml, got.pmb, got.radial_velocity],
+        rtol=1e-12,
+        atol=1e-12,
+    )
+    effective = 1 / np.sum(weight**2)
+    for name in ("pmra", "pmdec", "radial_velocity"):
+        expected = weight @ getattr(free, name)
+        sigma = np.sqrt(weight @ (getattr(free, name) - expected) ** 2)
+        mine = getattr(got, name)
+        assert mine.mean() == pytest.approx(expected, abs=5 * sigma * np.sqrt(1 / n + 1 / effective)), name
+        tolerance = 5 * np.sqrt(1 / n + 1 / effective)  # of skewed ones the fourth moment is above 3
+        assert mine.std() == pytest.approx(sigma, rel=tolerance), name
+
+
+def test_a_star_without_motions_keeps_its_velocity(galaxy):
+    """To the last digits, in the disc and out of it."""
+    for comp in (3, NSD):
+        place, drawn = draw(galaxy, comp, 5)
+        nothing = Motions(np.full((3, 5), np.nan), np.full((3, 5), np.nan))
+        table = DiscVelocities.build(galaxy.kinematics.shu)
+        got = condition(galaxy, table, drawn, *place, nothing, np.zeros((3, 5)), np.full(5, 0.5))
+        np.testing.assert_allclose(got.velocity, drawn.velocity, rtol=1e-12)
