@@ -3,7 +3,8 @@ r"""Posterior of the class and distance of observed stars, exact to a stated bou
 .. math:: p(i, D) = n_i(l, b, D) \, D^2 \, L_i(D) \, N(\varpi; 1/D, \sigma_\varpi)
 
 with the photometric likelihood L of `likelihood`, summed by `piece_sums`, on the grid of
-`distance_grid`. Nothing is normalised but the whole.
+`distance_grid`. Nothing is normalised but the whole. Two options: L averaged over the extinctions of
+`extinction_spread`, and a factor K_i(D) of `kinematic_likelihood`.
 
 Every star is computed in a batch of one fixed size whatever its neighbours, so that its
 numbers do not depend on them.
@@ -19,6 +20,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Bool, Float, Int
 
 from galcen.catalogue.distance_grid import (
+    CLUSTER_STEPS,
     N_LOG,
     Grid,
     distance_grid,
@@ -27,17 +29,21 @@ from galcen.catalogue.distance_grid import (
     interpolate,
     near_place,
 )
+from galcen.catalogue.extinction_spread import Spread, extinctions, has_sub_cells
 from galcen.catalogue.flags import Flag
+from galcen.catalogue.kinematic_likelihood import Motions, ln_kinematic
 from galcen.catalogue.likelihood import N_ISOCHRONE, Pieces
 from galcen.catalogue.piece_sums import PieceTable, ln_likelihood
 from galcen.galaxy.components import COMPONENTS, ISOCHRONE_OF
+from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
 from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density
 from galcen.galaxy.photometry import distance_modulus
 
 BATCH = 64
 OUTLIER_CHI2 = 100.0
+N_GRID = len(CLUSTER_STEPS) + 1
 
-_ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
+ISOCHRONE = np.array([COMPONENTS.index(name) for name in ISOCHRONE_OF])
 
 
 class Stars(NamedTuple):
@@ -49,6 +55,7 @@ class Stars(NamedTuple):
     parallax: Float[np.ndarray, " n_star"]  # [mas]
     parallax_error: Float[np.ndarray, " n_star"]
     ruwe: Float[np.ndarray, " n_star"]
+    motions: Motions | None = None
 
 
 class Options(NamedTuple):
@@ -58,6 +65,10 @@ class Options(NamedTuple):
     missing_error: float = 0.2
     ruwe_limit: float = 1.4
     dist_max: float = 20000.0
+    parallax_zero_point: float = 0.0
+    photometric_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    extinction_spread: Spread = None
+    kinematics: bool = False
 
 
 class Data(eqx.Module):
@@ -67,6 +78,7 @@ class Data(eqx.Module):
     inverse_error: Float[Array, "3 n_star"]
     parallax: Float[Array, " n_star"]
     inverse_parallax_error: Float[Array, " n_star"]
+    motions: Motions | None = None  # None: not used
 
     def take(self, rows: Int[np.ndarray, " n"]) -> "Data":
         """Some of the stars."""
@@ -83,7 +95,7 @@ class Curves(NamedTuple):
 
 
 def clean(stars: Stars, options: Options) -> tuple[Data, Int[np.ndarray, " n_star"]]:
-    """Errors with their floor, the parallaxes that are used, and the flags so far."""
+    """Magnitudes and parallaxes without their offsets, errors with their floor, and the flags so far."""
     seen = np.isfinite(stars.mag)
     has_error = np.isfinite(stars.error)
     error = np.maximum(np.where(has_error, stars.error, options.missing_error), options.error_floor)
@@ -93,10 +105,11 @@ def clean(stars: Stars, options: Options) -> tuple[Data, Int[np.ndarray, " n_sta
     flags |= np.where((seen & ~has_error).any(axis=0), Flag.NO_ERROR, 0)
     flags |= np.where(given & ~used, Flag.PARALLAX_UNUSED, 0)
     data = Data(
-        np.where(seen, stars.mag, 0.0),
+        np.where(seen, stars.mag - np.array(options.photometric_offset)[:, None], 0.0),
         np.where(seen, 1.0 / error, 0.0),
-        np.where(used, stars.parallax, 0.0),
+        np.where(used, stars.parallax - options.parallax_zero_point, 0.0),
         np.where(used, 1.0 / np.where(used, stars.parallax_error, 1.0), 0.0),
+        stars.motions if options.kinematics else None,
     )
     return data, flags
 
@@ -107,21 +120,96 @@ class Evaluator:
     def __init__(self, galaxy: Galaxy, options: Options) -> None:
         self.galaxy = galaxy
         self.options = options
+        self._discs = DiscVelocities.build(galaxy.kinematics.shu) if options.kinematics else None
         self._table = PieceTable.build(Pieces.build(galaxy.intervals, options.error_floor))
 
     def classes(self, line: Sightlines) -> Int[np.ndarray, " n_star"]:
-        """Grid class of each star; a batch holds stars of one class."""
-        return grid_class(impact_parameter(self.galaxy.frame, np.asarray(line.lon), np.asarray(line.lat)))
+        """Class of each star by its grid and number of extinctions; a batch holds stars of one class."""
+        grid = grid_class(impact_parameter(self.galaxy.frame, np.asarray(line.lon), np.asarray(line.lat)))
+        if self.options.extinction_spread != "sub_cells":
+            return grid
+        return grid + N_GRID * has_sub_cells(self.galaxy, line)
 
     def curves(self, data: Data, line: Sightlines, class_index: int) -> Curves:
-        """p(i, D) of exactly `BATCH` stars of one grid class."""
-        grid = distance_grid(self.galaxy.frame, line.lon, line.lat, class_index, self.options.dist_max)
-        target, ln_prior, ln_largest = _prepare(self.galaxy, data, line, grid)
-        likelihood, chi2_min = ln_likelihood(
-            self._table, np.asarray(target), np.asarray(data.inverse_error), np.asarray(ln_largest)
+        """p(i, D) of exactly `BATCH` stars of one class."""
+        grid = distance_grid(
+            self.galaxy.frame, line.lon, line.lat, class_index % N_GRID, self.options.dist_max
         )
+        ln_motion = self._ln_motion(data, line, grid.dist)
+        target, ln_prior, ln_largest = _prepare(self.galaxy, data, line, grid, ln_motion)
+        if self.options.extinction_spread is None:
+            likelihood, chi2_min = ln_likelihood(
+                self._table, np.asarray(target), np.asarray(data.inverse_error), np.asarray(ln_largest)
+            )
+        else:
+            likelihood, chi2_min = self._averaged(
+                data, line, class_index, grid.coarse, np.asarray(ln_largest)
+            )
         density, ln_scale = _combine(likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2)
         return Curves(grid.dist, np.asarray(density), np.asarray(ln_scale), chi2_min)
+
+    def at(
+        self, data: Data, line: Sightlines, class_index: int, dist: Float[np.ndarray, "n_star n_dist"]
+    ) -> tuple[Float[np.ndarray, "12 n_star n_dist"], Float[np.ndarray, "n_star n_dist"]]:
+        """Ln p(i, D) at any distances [pc], up to a term that is common to all i, and chi-squares.
+
+        Every distance is summed for itself: nothing is left out that matters at it alone. Where no model
+        star fits, it is the prior's.
+        """
+        shape = dist.shape
+        ln_p = _ln_number(self.galaxy, line, dist)
+        ln_motion = self._ln_motion(data, line, dist)
+        ln_p = np.asarray(ln_p if ln_motion is None else ln_p + ln_motion)
+        rows = np.repeat(np.arange(shape[0]), shape[1])
+        likelihood, chi2 = self._averaged(
+            data.take(rows),
+            line.take(rows),
+            class_index,
+            dist.reshape(-1, 1),
+            np.asarray(_by_isochrone(ln_p)).reshape(N_ISOCHRONE, -1, 1),
+        )
+        likelihood = np.where(chi2[:, None] > OUTLIER_CHI2, 0.0, likelihood)
+        return ln_p + likelihood[ISOCHRONE].reshape(len(COMPONENTS), *shape), chi2.reshape(shape)
+
+    def _ln_motion(
+        self, data: Data, line: Sightlines, dist: Float[np.ndarray, "n_star n_dist"]
+    ) -> Float[np.ndarray, "12 n_star n_dist"] | None:
+        """Ln K_i(D), where motions are used."""
+        if self._discs is None or data.motions is None:
+            return None
+        return ln_kinematic(self.galaxy, self._discs, data.motions, line.lon, line.lat, dist)
+
+    def _averaged(
+        self,
+        data: Data,
+        line: Sightlines,
+        class_index: int,
+        dist: Float[np.ndarray, "n_star n_dist"],
+        ln_largest: Float[np.ndarray, "10 n_star n_dist"],
+    ) -> tuple[Float[np.ndarray, "10 n_star n_dist"], Float[np.ndarray, " n_star"]]:
+        """Ln L averaged over extinctions, and the smallest chi-square with any of them."""
+        total = np.full(ln_largest.shape, -np.inf)
+        chi2_min = np.full(len(dist), np.inf)
+        nodes = extinctions(self.galaxy, line, self.options.extinction_spread, class_index >= N_GRID)
+        for reddening, weight in zip(*nodes, strict=True):
+            target = _targets(data, eqx.tree_at(lambda one: one.reddening, line, reddening), dist)
+            part, chi2 = ln_likelihood(
+                self._table, np.asarray(target), np.asarray(data.inverse_error), ln_largest
+            )
+            total = np.logaddexp(total, part + np.log(weight))
+            chi2_min = np.minimum(chi2_min, chi2)
+        return total, chi2_min
+
+
+@eqx.filter_jit
+def _targets(data: Data, line: Sightlines, dist: Float[Array, "n_star n_dist"]) -> Array:
+    """Absolute magnitudes the star would have at each distance."""
+    return data.mag[:, :, None] - extinction(line, dist) - distance_modulus(dist)
+
+
+@eqx.filter_jit
+def _ln_number(galaxy: Galaxy, line: Sightlines, dist: Float[Array, "n_star n_dist"]) -> Array:
+    return jnp.log(number_density(galaxy, line, dist))
 
 
 def _widths(dist: Float[Array, "n_star n_dist"]) -> Float[Array, "n_star n_dist"]:
@@ -133,7 +221,7 @@ def _widths(dist: Float[Array, "n_star n_dist"]) -> Float[Array, "n_star n_dist"
 
 @eqx.filter_jit
 def _prepare(
-    galaxy: Galaxy, data: Data, line: Sightlines, grid: Grid
+    galaxy: Galaxy, data: Data, line: Sightlines, grid: Grid, ln_motion: Array | None = None
 ) -> tuple[
     Float[Array, "3 n_star n_coarse"], Float[Array, "12 n_star n_dist"], Float[Array, "10 n_star n_coarse"]
 ]:
@@ -141,6 +229,9 @@ def _prepare(
     target = data.mag[:, :, None] - extinction(line, grid.coarse) - distance_modulus(grid.coarse)
     excess = (data.parallax[:, None] - 1000.0 / grid.dist) * data.inverse_parallax_error[:, None]
     ln_prior = jnp.log(number_density(galaxy, line, grid.dist)) + 2 * jnp.log(grid.dist) - 0.5 * excess**2
+    if ln_motion is not None:
+        # Part of what decides which terms of the likelihood matter.
+        ln_prior = ln_prior + ln_motion
     mass = _by_isochrone(ln_prior) + jnp.log(_widths(grid.dist))
     # A coarse node speaks for every distance that is interpolated from it: two steps each way.
     n_star, n_coarse = grid.coarse.shape
@@ -156,7 +247,7 @@ def _prepare(
 def _by_isochrone(ln_prior: Float[Array, "12 n_star n_dist"]) -> Float[Array, "10 n_star n_dist"]:
     """Sum over the components that share an isochrone."""
     return jnp.stack(
-        [logsumexp(ln_prior[np.flatnonzero(_ISOCHRONE == i)], axis=0) for i in range(N_ISOCHRONE)]
+        [logsumexp(ln_prior[np.flatnonzero(ISOCHRONE == i)], axis=0) for i in range(N_ISOCHRONE)]
     )
 
 
@@ -171,7 +262,7 @@ def _combine(
     """p(i, D) by component; that of the prior and parallax alone where no model star fits."""
     fine = interpolate(ln_likelihood, grid)
     fine = jnp.where(outlier[:, None], 0.0, fine)
-    ln_p = ln_prior + fine[_ISOCHRONE]
+    ln_p = ln_prior + fine[ISOCHRONE]
     largest = jnp.max(ln_p, axis=(0, 2))
     density = jnp.exp(ln_p - largest[:, None])
     return density, largest + ln_normalisation(data)

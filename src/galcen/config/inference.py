@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from galcen.config.base import Section
 
@@ -25,6 +25,29 @@ class Posterior(Section):
     n_sample: int = Field(16, ge=1, le=1000)
     """Draws of (class, distance) kept per star, so that a new realisation need not repeat the
     posterior."""
+    gaia_distances: bool = True
+    """Take the distance of a star with RUWE within the limit, a parallax of at least 3 errors and
+    an entry in Bailer-Jones et al. (2021) from that entry, its class from the model at that
+    distance, and in the draw its proper motion from Gaia where the errors are below 0.5 mas/yr."""
+    parallax_zero_point: float = Field(0.0, ge=-1, le=1)
+    """Subtracted from observed parallaxes before they are used [mas]; that of Gaia is near -0.03
+    (Lindegren et al. 2021). Columns keep the observed ones."""
+    photometric_offset: dict[Literal["J", "H", "Ks"], float] = {"J": 0.0, "H": 0.0, "Ks": 0.0}
+    """Subtracted from observed magnitudes before they are used [mag]; columns keep the observed ones."""
+    extinction_spread: float | Literal["sub_cells"] | None = None
+    """Average the likelihood over the extinction of a cell: a number is the relative spread of a
+    log-normal E(J-Ks) about the mean of the map, `sub_cells` takes the 25 finer values of the map
+    where there are some. The method is then `exact` for every star."""
+    kinematics: bool = False
+    """Use the observed proper motions and radial velocities with the model's velocities. The method
+    is then `exact` for stars that have any."""
+
+    @field_validator("extinction_spread")
+    @classmethod
+    def _within_bounds(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, float) and not 0 < value <= 1:
+            raise ValueError(f"extinction_spread = {value} must be above 0 and at most 1, or null")
+        return value
 
 
 class Draw(Section):

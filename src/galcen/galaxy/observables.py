@@ -44,6 +44,39 @@ def observables(
     return pml, pmb, v_los
 
 
+def sky_axes(lon: Float[Array, "..."], lat: Float[Array, "..."]) -> Float[Array, "3 3 ..."]:
+    """Unit vectors towards increasing longitude, increasing latitude and away from the Sun.
+
+    The first axis counts the vectors, the second their components in the left-handed model frame;
+    `observables` are projections on them.
+    """
+    sin_l, cos_l, sin_b, cos_b = jnp.sin(lon), jnp.cos(lon), jnp.sin(lat), jnp.cos(lat)
+    return jnp.stack(
+        [
+            jnp.stack([sin_l, cos_l, 0 * lon]),
+            jnp.stack([cos_l * sin_b, -sin_l * sin_b, cos_b]),
+            jnp.stack([-cos_l * cos_b, sin_l * cos_b, sin_b]),
+        ]
+    )
+
+
+def velocity_of(
+    frame: Frame,
+    lon: Angle,
+    lat: Angle,
+    dist: Float[Array, " n"],
+    pml: Float[Array, " n"],
+    pmb: Float[Array, " n"],
+    v_los: Float[Array, " n"],
+) -> Float[Array, "3 n"]:
+    """Galactocentric velocity [km/s] in the left-handed model frame: the inverse of `observables`."""
+    u, v, w = frame.sun_velocity
+    per_motion = dist / MAS_YR_PER_KM_S_PC
+    along = jnp.stack([pml * per_motion, pmb * per_motion, v_los])
+    relative = jnp.einsum("ij...,i...->j...", sky_axes(lon, lat), along)
+    return relative + jnp.array([-u, v, w])[:, None]
+
+
 def galactic_to_icrs(lon: Angle, lat: Angle) -> tuple[Angle, Angle]:
     """Right ascension and declination [rad] of Galactic coordinates [rad]."""
     return _rotate(_TURN.T, lon, lat)
@@ -74,6 +107,16 @@ def _to_icrs(x: Angle, y: Angle, z: Angle) -> tuple[Angle, Angle, Angle]:
     # Written out: a product of matrices would not be joined with the formulas around it.
     a, b, c = (row[0] * x + row[1] * y + row[2] * z for row in _TURN.T)
     return a, b, c
+
+
+def galactic_proper_motion(
+    lon: Angle, lat: Angle, pmra: Float[Array, " n"], pmdec: Float[Array, " n"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Proper motion in longitude (times cos b) and latitude: the inverse of `icrs_proper_motion`."""
+    # A rotation in the tangent plane: its columns are the images of the two unit motions.
+    cos, minus_sin = icrs_proper_motion(lon, lat, jnp.ones_like(lon), jnp.zeros_like(lon))
+    sin, cos_b = icrs_proper_motion(lon, lat, jnp.zeros_like(lon), jnp.ones_like(lon))
+    return cos * pmra + minus_sin * pmdec, sin * pmra + cos_b * pmdec
 
 
 def _rotate(matrix: Float[np.ndarray, "3 3"], lon: Angle, lat: Angle) -> tuple[Angle, Angle]:

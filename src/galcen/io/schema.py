@@ -166,6 +166,10 @@ _CLASS = tuple(
     for i, name in enumerate(COMPONENTS)
 )
 
+_DIST_SOURCE = Column(
+    "dist_source", "i1", "", "meta.code", "0 photometry, 1 photometry and parallax, 2 Bailer-Jones"
+)
+
 POSTERIOR = Table(
     "posterior",
     (
@@ -179,9 +183,10 @@ POSTERIOR = Table(
             "f8",
             "",
             "stat.likelihood",
-            "ln of the integral of prior times likelihood (pc, mag, mas)",
+            "ln of the integral of prior times likelihood (pc, mag, mas, mas/yr, km/s); NaN for Bailer-Jones",
         ),
         Column("chi2_min", "f8", "", "stat.fit.chi2", "smallest photometric chi-square of any model star"),
+        _DIST_SOURCE,
         Column("flags", "i4", "", "meta.code.qual", "bit field, see docs/file_format.md"),
     ),
 )
@@ -226,9 +231,7 @@ TRUTH = Table(
         Column("pml", "f8", "mas/yr", "pos.pm;pos.galactic.lon", "true proper motion, times cos b"),
         Column("pmb", "f8", "mas/yr", "pos.pm;pos.galactic.lat", "true proper motion"),
         Column("radial_velocity", "f8", "km/s", "spect.dopplerVeloc", "true barycentric radial velocity"),
-        Column(
-            "dist_source", "i1", "", "meta.code", "0 photometry, 1 photometry and parallax, 2 Bailer-Jones"
-        ),
+        _DIST_SOURCE,
         Column("flags", "i4", "", "meta.code.qual", "bit field, see docs/file_format.md"),
         *_ASTROMETRY,
         *_INJECTED,

@@ -5,23 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import healpy
+import jax
 import numpy as np
+from jaxtyping import Array, Key
 
+from galcen.catalogue import observed_motion
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.draw import StarValues, draw_values
 from galcen.catalogue.flags import Flag
-from galcen.catalogue.velocity import phase_space
+from galcen.catalogue.kinematic_likelihood import Motions
+from galcen.catalogue.mock_survey import standard_normals
+from galcen.catalogue.sampling import uniform_numbers
+from galcen.catalogue.velocity import PhaseSpace, phase_space
 from galcen.config.inference import Draw, Posterior
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.extinction.map import cell_of
+from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
+from galcen.galaxy.model import Galaxy
 from galcen.galaxy.photometry import hw
 from galcen.io.hdf5 import open_product, read_array, read_columns, read_table, write_table
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR, TRUTH
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
-from galcen.stages.posterior import kernel_options, stars_of
+from galcen.stages.posterior import BAILER_JONES, kernel_options, stars_of
 
 N_LAT = 580
 
@@ -54,15 +62,18 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         observed["glat"],
         comp,
         dist,
+        settings.extinction_spread,
     )
-    motion = phase_space(
+    place = comp, np.radians(observed["glon"]), np.radians(observed["glat"]), dist
+    motion = phase_space(galaxy, stage_key(seed, f"velocity {realisation}"), stars.source_id, *place)
+    motion = _given_observed(
         galaxy,
-        stage_key(seed, f"velocity {realisation}"),
-        stars.source_id,
-        comp,
-        np.radians(observed["glon"]),
-        np.radians(observed["glat"]),
-        dist,
+        motion,
+        stars,
+        data.motions,
+        inferred["dist_source"] == BAILER_JONES,
+        place,
+        stage_key(seed, f"motion {realisation}"),
     )
     i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
     columns = {
@@ -77,7 +88,6 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         **dict(zip(("x", "y", "z"), motion.position, strict=True)),
         **dict(zip(("vx", "vy", "vz"), motion.velocity, strict=True)),
         **{name: getattr(motion, name) for name in ("pmra", "pmdec", "pml", "pmb", "radial_velocity")},
-        "dist_source": np.where(data.inverse_parallax_error > 0, 1, 0).astype(np.int8),
     }
     write_table(
         output,
@@ -87,6 +97,39 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     )
     outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
     log.info("%d stars drawn, %d of them without a model within 10 sigma", len(comp), outliers)
+
+
+def _given_observed(
+    galaxy: Galaxy,
+    drawn: PhaseSpace,
+    stars: kernel.Stars,
+    used: Motions | None,
+    by_gaia: np.ndarray,
+    place: tuple[np.ndarray, ...],
+    root: Key[Array, ""],
+) -> PhaseSpace:
+    """Motions that agree with Gaia's, and with the observed ones that the posterior has `used`."""
+    result = PhaseSpace(*(np.array(part) for part in drawn))
+    rows = np.flatnonzero(by_gaia)
+    if len(rows) and stars.motions is not None:
+        some = PhaseSpace(*(part[..., rows] for part in drawn)), *(part[rows] for part in place)
+        _enter(result, rows, observed_motion.adopt(galaxy, *some, stars.motions.take(rows)))
+    if used is None:
+        return result
+    rows = np.flatnonzero(~by_gaia & np.asarray(used.seen()).any(axis=0))
+    if len(rows):
+        identifier = stars.source_id[rows]
+        some = PhaseSpace(*(part[..., rows] for part in drawn)), *(part[rows] for part in place)
+        noise = standard_normals(root, identifier, 3)
+        uniform = uniform_numbers(jax.random.fold_in(root, 1), identifier, 1)[:, 0, 0]
+        table = DiscVelocities.build(galaxy.kinematics.shu)
+        _enter(result, rows, observed_motion.condition(galaxy, table, *some, used.take(rows), noise, uniform))
+    return result
+
+
+def _enter(whole: PhaseSpace, rows: np.ndarray, some: PhaseSpace) -> None:
+    for column, part in zip(whole, some, strict=True):
+        column[..., rows] = part
 
 
 def _photometry(values: StarValues, stars: kernel.Stars, relation: str) -> dict[str, np.ndarray]:

@@ -2,16 +2,20 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from galcen.catalogue import gaia_distance
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.fast_posterior import infer_stars
 from galcen.catalogue.flags import Flag
+from galcen.catalogue.gaia_distance import PublishedDistance, is_usable
+from galcen.catalogue.kinematic_likelihood import Motions
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
-from galcen.catalogue.sampling import summarise, uniform_numbers
+from galcen.catalogue.sampling import Summary, summarise, uniform_numbers
 from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
@@ -25,17 +29,30 @@ from galcen.stages.likelihood import load_lattice
 
 log = logging.getLogger(__name__)
 
+PHOTOMETRY, PARALLAX, BAILER_JONES = range(3)
+"""Values of `dist_source`."""
+
 _OUTPUTS = ("probability", "quantile", "ln_evidence", "beyond", "comp", "dist")
 
 
 def kernel_options(options: Posterior) -> kernel.Options:
     """The kernel's form of the configuration."""
-    return kernel.Options(options.error_floor, options.missing_error, options.ruwe_limit, options.dist_max)
+    return kernel.Options(
+        options.error_floor,
+        options.missing_error,
+        options.ruwe_limit,
+        options.dist_max,
+        options.parallax_zero_point,
+        tuple(options.photometric_offset.get(band, 0.0) for band in ("J", "H", "Ks")),
+        options.extinction_spread,
+        options.kinematics,
+    )
 
 
 def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
     """Observed columns as the kernels take them."""
     bands = ("mj", "mh", "mks")
+    motions = ("pmra_obs", "pmdec_obs", "radial_velocity_obs")
     return kernel.Stars(
         columns["source_id"],
         np.stack([columns[name] for name in bands]),
@@ -43,7 +60,16 @@ def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
         columns["parallax_obs"],
         columns["parallax_obs_error"],
         columns["ruwe"],
+        Motions(
+            np.stack([_optional(columns, name) for name in motions]),
+            np.stack([_optional(columns, f"{name}_error") for name in motions]),
+        ),
     )
+
+
+def _optional(columns: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """A column that callers with stars of their own may leave out."""
+    return columns.get(name, np.full(len(columns["source_id"]), np.nan))
 
 
 def infer(
@@ -57,8 +83,8 @@ def infer(
 
     Returns
     -------
-    The fields of `sampling.Summary`, star last, with `chi2_min`, `flags` and whether each star was read
-    off the `lattice`.
+    The fields of `sampling.Summary`, star last, with `chi2_min`, `flags`, `dist_source` and whether each
+    star was read off the `lattice`.
     """
     stars = stars_of(columns)
     choices = kernel_options(options)
@@ -75,10 +101,18 @@ def infer(
         "dist": np.empty((options.n_sample, n_star)),
         "chi2_min": np.empty(n_star),
         "is_fast": np.zeros(n_star, dtype=bool),
+        "dist_source": np.where(data.inverse_parallax_error > 0, PARALLAX, PHOTOMETRY).astype(np.int8),
     }
-    if lattice is not None:
+    if options.gaia_distances:
+        published = PublishedDistance(
+            *(_optional(columns, f"r_{name}_photogeo") for name in ("lo", "med", "hi"))
+        )
+        out["dist_source"][is_usable(published, data, stars.ruwe, options.ruwe_limit)] = BAILER_JONES
+    else:
+        published = None
+    if lattice is not None and options.extinction_spread is None:
         _infer_fast(galaxy, lattice, options, data, line, uniform, out)
-    _infer_exactly(galaxy, choices, data, line, uniform, out)
+    _infer_exactly(galaxy, choices, data, line, published, uniform, out)
     flags |= np.where(out["chi2_min"] > 25.0, Flag.NO_MODEL_5_SIGMA, 0)
     flags |= np.where(out["chi2_min"] > kernel.OUTLIER_CHI2, Flag.PRIOR_ONLY, 0)
     flags |= np.where(out["beyond"] > 0.01, Flag.DISTANCE_LIMIT, 0)
@@ -95,9 +129,15 @@ def _infer_fast(
     uniform: np.ndarray,
     out: dict[str, np.ndarray],
 ) -> None:
-    """Stars with three errors at the floor, but for those that the table does not cover."""
+    """Stars with three errors at the floor, but for those that the table does not cover.
+
+    Nor does it serve stars with motions that are used, and those with a published distance.
+    """
     at_floor = np.abs(data.inverse_error * options.error_floor - 1.0) < 1e-9
-    rows = np.flatnonzero(at_floor.all(axis=0))
+    able = at_floor.all(axis=0) & (out["dist_source"] != BAILER_JONES)
+    if data.motions is not None:
+        able &= ~np.asarray(data.motions.seen()).any(axis=0)
+    rows = np.flatnonzero(able)
     some = data.take(rows)
     found = infer_stars(
         galaxy,
@@ -121,24 +161,41 @@ def _infer_exactly(
     choices: kernel.Options,
     data: kernel.Data,
     line: Sightlines,
+    published: PublishedDistance | None,
     uniform: np.ndarray,
     out: dict[str, np.ndarray],
 ) -> None:
-    """All stars that are not done yet."""
-    rest = np.flatnonzero(~out["is_fast"])
+    """All stars that are not done yet, and those with published distances by these."""
     evaluator = kernel.Evaluator(galaxy, choices)
-    classes = evaluator.classes(line.take(rest))
-    for grid in np.unique(classes):
-        members = rest[classes == grid]
+    by_gaia = out["dist_source"] == BAILER_JONES
+    for rows, mine, index in _batches(evaluator, line, np.flatnonzero(~out["is_fast"] & ~by_gaia)):
+        curves = evaluator.curves(data.take(rows), line.take(rows), index)
+        summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
+        _keep(summary, curves.chi2_min, mine, out)
+    if published is not None:
+        for rows, mine, index in _batches(evaluator, line, np.flatnonzero(by_gaia)):
+            some = data.take(rows), line.take(rows), index, published.take(rows), uniform[rows]
+            _keep(*gaia_distance.infer_stars(evaluator, *some), mine, out)
+
+
+def _batches(
+    evaluator: kernel.Evaluator, line: Sightlines, stars: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Rows of full batches of one class, the stars they are for, and the class."""
+    classes = evaluator.classes(line.take(stars))
+    for index in np.unique(classes):
+        members = stars[classes == index]
         for start in range(0, len(members), kernel.BATCH):
             mine = members[start : start + kernel.BATCH]
             # A short batch repeats its first star: every batch has one shape.
-            rows = np.concatenate([mine, np.repeat(mine[:1], kernel.BATCH - len(mine))])
-            curves = evaluator.curves(data.take(rows), line.take(rows), int(grid))
-            summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
-            for name in _OUTPUTS:
-                out[name][..., mine] = np.asarray(getattr(summary, name))[..., : len(mine)]
-            out["chi2_min"][mine] = curves.chi2_min[: len(mine)]
+            yield np.concatenate([mine, np.repeat(mine[:1], kernel.BATCH - len(mine))]), mine, int(index)
+
+
+def _keep(summary: Summary, chi2_min: np.ndarray, mine: np.ndarray, out: dict[str, np.ndarray]) -> None:
+    """Enter the first results of a batch for its stars."""
+    for name in _OUTPUTS:
+        out[name][..., mine] = np.asarray(getattr(summary, name))[..., : len(mine)]
+    out["chi2_min"][mine] = chi2_min[: len(mine)]
 
 
 def run(
@@ -161,7 +218,7 @@ def run(
         "source_id": columns["source_id"],
         **{f"p_comp_{i}": row for i, row in enumerate(result["probability"])},
         **dict(zip(("dist_p16", "dist_p50", "dist_p84"), result["quantile"], strict=True)),
-        **{name: result[name] for name in ("ln_evidence", "chi2_min", "flags")},
+        **{name: result[name] for name in ("ln_evidence", "chi2_min", "dist_source", "flags")},
     }
     attributes = provenance(
         "posterior", options, input_hashes(model, complete, *([likelihood] if likelihood else []))
@@ -172,8 +229,9 @@ def run(
         write_array(file, "sample_dist", result["dist"].T)
     n_star = len(columns["source_id"])
     log.info(
-        "%d stars in %.1f s, %d of them by the fast method",
+        "%d stars in %.1f s, %d of them by the fast method, %d with a distance from Gaia",
         n_star,
         time.monotonic() - start,
         result["is_fast"].sum(),
+        np.count_nonzero(result["dist_source"] == BAILER_JONES),
     )
