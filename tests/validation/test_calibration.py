@@ -17,19 +17,31 @@ SEED = 7
 CORNERS = ((392, 404), (330, 402), (420, 430), (300, 350), (440, 392))
 
 
-@pytest.fixture(scope="module")
-def sample():
-    """20,000 model stars that are seen at 8 < Ks < 14, and their posteriors.
-
-    Errors are 0.1 mag, larger for every tenth star; every tenth has no J and every third a parallax.
-    """
-    settings = config.parse({"calibration": {"n_cell": 80, "parallax_fraction": 0.33}})
+def infer_sample(lattice, **sections):
+    """Stars of the five fields for a configuration, and their posteriors."""
+    settings = config.parse(sections)
     galaxy = build_galaxy(settings.galaxy, settings.extinction, read_tables()[0])
     where = [cell for i, j in CORNERS for cell in cells(Tile(i, j, 4, 4))]
     choices, inference = settings.calibration, settings.posterior
     stars = observed_stars(galaxy, choices, where, inference.dist_max, SEED)
-    lattice = MagnitudeLattice.build(Pieces.build(galaxy.intervals, choices.error), choices.error)
     return sample_of({**stars, **inferred(galaxy, stars, inference, choices.n_rank, SEED, lattice)})
+
+
+@pytest.fixture(scope="module")
+def lattice():
+    """Likelihoods for errors of 0.1 mag."""
+    settings = config.parse({})
+    galaxy = build_galaxy(settings.galaxy, settings.extinction, read_tables()[0])
+    return MagnitudeLattice.build(Pieces.build(galaxy.intervals, 0.1), 0.1)
+
+
+@pytest.fixture(scope="module")
+def sample(lattice):
+    """20,000 model stars that are seen at 8 < Ks < 14, and their posteriors.
+
+    Errors are 0.1 mag, larger for every tenth star; every tenth has no J and every third a parallax.
+    """
+    return infer_sample(lattice, calibration={"n_cell": 80, "parallax_fraction": 0.33})
 
 
 def test_distances_are_calibrated(sample):
@@ -59,3 +71,14 @@ def test_classes_are_calibrated_in_bins(sample, bins):
     assert len(pulls) > 80
     assert np.abs(pulls).max() < 4.5
     assert 0.8 < np.std(pulls) < 1.2
+
+
+def test_stars_behind_sub_cells_are_calibrated(lattice):
+    """With the map's sub-cells, in whose stead a cell of one reddening fails by p = 1e-50."""
+    choices = {"n_cell": 80, "n_star": 5000}
+    sample = infer_sample(lattice, calibration=choices, extinction={"sub_cells": True})
+    every = np.arange(len(sample.comp))
+    assert kernel.uniformity(sample.rank, {"all": every})["all"].p_value > 1e-3
+    pulls = kernel.class_pulls(sample, every)
+    assert len(pulls) > 20
+    assert np.abs(pulls).max() < 4

@@ -26,7 +26,7 @@ from galcen.galaxy.tables import CELL_DEG
 from galcen.random import keys
 
 BATCH = 256
-N_DIVIDED = 5
+N_DIVIDED = 5  # as the map's cells are
 DIVIDE_WITHIN_DEG = 0.15
 BANDS = ("J", "H", "Ks")
 NUMBER_BITS = 24
@@ -123,10 +123,11 @@ def _rates(
     line: Sightlines,
     dist: Float[Array, "n_part n_dist"],
     coarse: Float[Array, " n_coarse"],
-    fraction: Float[Array, "12 n_coarse"],
+    fraction: Float[Array, "12 n_part n_coarse"],
 ) -> tuple[Float[Array, "12 n_part n_dist"], Float[Array, "12 n_part n_dist"]]:
     """Selected stars per sr and pc, and their cumulative."""
-    selected = jax.vmap(lambda row: jnp.interp(dist, coarse, row))(fraction)
+    at = jax.vmap(jax.vmap(lambda where, row: jnp.interp(where, coarse, row)), in_axes=(None, 0))
+    selected = at(dist, fraction)
     rate = number_density(galaxy, line, dist) * dist**2 * selected
     cumulative = jax.vmap(jax.vmap(cumulate), in_axes=(None, 0))(dist, rate)
     return rate, cumulative
@@ -159,22 +160,16 @@ def cell_stars(
     dist_max
         Largest distance [pc].
     """
-    part_lon, part_lat, side = _parts(lon_deg, lat_deg)
-    n_part = len(part_lon)
-    cell_line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
-    line = Sightlines(
-        np.radians(part_lon),
-        np.radians(part_lat),
-        *(
-            np.repeat(x, n_part, axis=-1)
-            for x in (cell_line.cell_lon_deg, cell_line.cell_lat_deg, cell_line.reddening)
-        ),
-    )
+    part_lon, part_lat, side = _parts(lon_deg, lat_deg, galaxy.sub_cells)
+    line = sightlines(galaxy, part_lon, part_lat)
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat)).min())
     dist = distance_grid(galaxy.frame, line.lon, line.lat, grid, dist_max).dist
-    coarse = distance_grid(galaxy.frame, cell_line.lon, cell_line.lat, len(CLUSTER_STEPS), dist_max).dist
-    shift = np.asarray(extinction(cell_line, coarse))[:, 0] + np.asarray(distance_modulus(coarse))[0]
-    fraction = selected_fraction(intervals, shift, window, galaxy.hw)
+    centre = np.radians([lon_deg]), np.radians([lat_deg])
+    coarse = distance_grid(galaxy.frame, *centre, len(CLUSTER_STEPS), dist_max).dist
+    # Parts of one cell share its reddening, unless the sub-cells of the map are used.
+    _, first, place = np.unique(line.reddening[0], return_index=True, return_inverse=True)
+    fraction = np.stack([_fraction(galaxy, intervals, line.take([part]), coarse, window) for part in first])
+    fraction = np.moveaxis(fraction[place], 0, 1)
     rate, cumulative = map(np.asarray, _rates(galaxy, line, dist, coarse[0], fraction))
     area = np.radians(side) * (
         np.sin(np.radians(part_lat + side / 2)) - np.sin(np.radians(part_lat - side / 2))
@@ -200,10 +195,19 @@ def cell_stars(
     return Drawn(*(column[exists] for column in columns), mag[exists].T)
 
 
-def _parts(lon_deg: float, lat_deg: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Centres and side [deg] of the parts of a cell; one part away from Sgr A*."""
+def _fraction(
+    galaxy: Galaxy, intervals: Intervals, line: Sightlines, coarse: np.ndarray, window: Window
+) -> Float[np.ndarray, "12 n_coarse"]:
+    """Fraction of each component inside the window behind the reddening of one line of sight."""
+    shift = np.asarray(extinction(line, coarse))[:, 0] + np.asarray(distance_modulus(coarse))[0]
+    return np.asarray(selected_fraction(intervals, shift, window, galaxy.hw))
+
+
+def _parts(lon_deg: float, lat_deg: float, sub_cells: bool) -> tuple[np.ndarray, np.ndarray, float]:
+    """Centres and side [deg] of the parts of a cell: the map's sub-cells, or one away from Sgr A*."""
     sgr = np.degrees(SGR_A)
-    n = N_DIVIDED if max(abs(lon_deg - sgr[0]), abs(lat_deg - sgr[1])) < DIVIDE_WITHIN_DEG else 1
+    near = max(abs(lon_deg - sgr[0]), abs(lat_deg - sgr[1])) < DIVIDE_WITHIN_DEG
+    n = N_DIVIDED if near or sub_cells else 1
     offset = (np.arange(n) - (n - 1) / 2) * CELL_DEG / n
     lon, lat = np.meshgrid(lon_deg + offset, lat_deg + offset, indexing="ij")
     return lon.ravel(), lat.ravel(), CELL_DEG / n

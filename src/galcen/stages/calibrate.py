@@ -189,7 +189,7 @@ def inferred(
             {
                 **{f"p_comp_{i}": row for i, row in enumerate(result["probability"])},
                 **dict(zip(("dist_p16", "dist_p50", "dist_p84"), result["quantile"], strict=True)),
-                **{name: result[name] for name in ("ln_evidence", "chi2_min", "flags")},
+                **{name: result[name] for name in ("ln_evidence", "chi2_min", "dist_source", "flags")},
                 "rank": kernel.ranks(result["dist"], some["true_dist"], jitter[rows]),
             }
         )

@@ -3,7 +3,7 @@
 VERSIONS = {
     "galaxy_model": 2,
     "ingest": 2,
-    "simulate": 4,
+    "simulate": 5,
     "complete": 2,
     "judge_merge": 1,
     "likelihood": 1,
