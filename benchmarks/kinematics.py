@@ -1,5 +1,7 @@
 """What motions add to the classes of stars in the nuclear disc: `python benchmarks/kinematics.py [--json]`.
 
+Without `--json` it prints docs/kinematics.md.
+
 Stars with 8 < Ks < 14.5 are drawn from the model in 4 x 4 cells about (l, b) = (0.5, 0.0) deg, with errors of
 0.1 mag and velocities of their components, and inferred without motions, with proper motions to 0.5 mas/yr
 (of the order of those of VIRAC2, Smith et al. 2025, MNRAS 536, 3707, for stars not fainter than that),
@@ -29,6 +31,22 @@ from galcen.stages.posterior import infer  # noqa: E402
 N_STAR = 3000
 CORNER, SIDE = (397, 397), 4  # first cell on the map
 ERROR = 0.1
+
+PAGE = """\
+# What motions are worth
+
+Made by `python benchmarks/kinematics.py > docs/kinematics.md`.
+
+With `posterior.kinematics: true` the posterior uses observed proper motions and radial velocities, see
+`docs/model.md`. Below, {n_star} stars of the model with 8 < Ks < 14.5 about (l, b) = (0.5, 0.0) deg, {n_nsd}
+of them of the nuclear disc (NSD), have errors of 0.1 mag and are inferred without motions, with proper
+motions as a ground-based survey has them (0.5 mas/yr, of the order of VIRAC2's, Smith et al. 2025, MNRAS
+536, 3707), and with those of an astrometric mission (0.125 mas/yr), with parallaxes or without.
+
+Of NSD stars the mean probability to be one is given, of all stars that of their true class and the
+entropy of the class probabilities. Calibration is the largest deviation, in binomial errors, of the
+number of NSD stars in seven bins of their probability. The processor time is that of the exact posterior.
+"""
 
 
 class Data(NamedTuple):
@@ -152,8 +170,7 @@ def main() -> None:
     if "--json" in sys.argv:
         print(json.dumps(rows))
         return
-    first = rows[0]
-    print(f"{first['n_star']} stars, {first['n_nsd']} of them of the nuclear disc.\n")
+    print(PAGE.format(**rows[0]))
     head = (
         "measured beside magnitudes",
         "p(NSD) of NSD stars",

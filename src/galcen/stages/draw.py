@@ -49,9 +49,8 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     galaxy = load_galaxy(model)
     settings = kernel_options(Posterior.model_validate(options["posterior"]))
     stars = stars_of(observed)
-    data, _ = kernel.clean(stars, settings)
-    # Each realisation has streams of its own, so that its velocities are new as well.
-    seed = options["seed"]
+    data = kernel.clean(stars, settings)[0]
+    seed = options["seed"]  # each realisation has streams of its own, so that its velocities are new as well
     values = draw_values(
         galaxy,
         settings.error_floor,

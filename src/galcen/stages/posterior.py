@@ -168,14 +168,27 @@ def _infer_exactly(
     """All stars that are not done yet, and those with published distances by these."""
     evaluator = kernel.Evaluator(galaxy, choices)
     by_gaia = out["dist_source"] == BAILER_JONES
-    for rows, mine, index in _batches(evaluator, line, np.flatnonzero(~out["is_fast"] & ~by_gaia)):
-        curves = evaluator.curves(data.take(rows), line.take(rows), index)
-        summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
-        _keep(summary, curves.chi2_min, mine, out)
-    if published is not None:
-        for rows, mine, index in _batches(evaluator, line, np.flatnonzero(by_gaia)):
-            some = data.take(rows), line.take(rows), index, published.take(rows), uniform[rows]
-            _keep(*gaia_distance.infer_stars(evaluator, *some), mine, out)
+    for some, members in _by_motion(data):
+        for rows, mine, index in _batches(
+            evaluator, line, np.flatnonzero(members & ~out["is_fast"] & ~by_gaia)
+        ):
+            curves = evaluator.curves(some.take(rows), line.take(rows), index)
+            summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
+            _keep(summary, curves.chi2_min, mine, out)
+        if published is None:
+            continue
+        for rows, mine, index in _batches(evaluator, line, np.flatnonzero(members & by_gaia)):
+            stars = some.take(rows), line.take(rows), index, published.take(rows), uniform[rows]
+            _keep(*gaia_distance.infer_stars(evaluator, *stars), mine, out)
+
+
+def _by_motion(data: kernel.Data) -> list[tuple[kernel.Data, np.ndarray]]:
+    """The data with the stars whose motions are used, and without motions for the others."""
+    others = kernel.Data(data.mag, data.inverse_error, data.parallax, data.inverse_parallax_error)
+    if data.motions is None:
+        return [(others, np.ones(len(data.parallax), dtype=bool))]
+    moving = np.asarray(data.motions.seen()).any(axis=0)
+    return [(data, moving), (others, ~moving)]
 
 
 def _batches(
