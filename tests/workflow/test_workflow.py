@@ -10,6 +10,7 @@ import pytest
 import yaml
 from astropy.table import Table, vstack
 
+from galcen import config
 from project import BIN, ROOT, TINY, snakemake
 from reference import reference_file
 
@@ -40,7 +41,8 @@ def test_every_configuration_can_be_planned(folder, name):
         ({"galaxy": {"bra": "E"}}, "galaxy.bra: unknown key"),
         ({"footprint": {"l_min": 2.0, "l_max": 1.0}}, "l_min = 2.0 must be below l_max = 1.0"),
         ({"catalogue": {"source": "files"}}, "needs at least one table"),
-        ({"draw": {"realisation": 99}}, "must be below"),
+        ({"draw": {"realisation": 99}}, "must not be above"),
+        ({"draw": {"n_draw": 5}}, "0 + 5 must not be above posterior.n_sample = 4"),
         ({"calibration": {"enabled": True, "error": 0.05}}, "calibration.error = 0.05 must not be below"),
     ],
 )
@@ -113,6 +115,30 @@ def test_a_changed_option_reruns_what_reads_it(finished, change, rules):
     path = finished / "changed.yaml"
     path.write_text(yaml.safe_dump({**values, **change}))
     assert _jobs(snakemake(finished, "-n", "--configfile", path.name)) == rules
+
+
+@pytest.mark.slow
+def test_several_draws_are_those_of_single_runs(finished):
+    """Two draws of each star: the first the catalogue's own, the second that of `realisation: 1`."""
+    catalogue, settings = finished / "results/tiny/catalogue", config.load(ROOT / TINY)
+    tile = sorted(path.name for path in (catalogue / "mock").iterdir())[0]
+    paths = (
+        finished / "results/tiny/model.h5",
+        catalogue / "complete" / tile,
+        catalogue / "posterior" / tile,
+    )
+    drawn = {}
+    for name, choices in (("both", {"n_draw": 2}), ("second", {"realisation": 1})):
+        options = {"seed": settings.seed, "posterior": settings.posterior.model_dump(), "draw": choices}
+        command = [BIN / "galcen", "draw", *paths, finished / f"{name}.h5", "--options", json.dumps(options)]
+        subprocess.run(command, check=True, capture_output=True)
+        drawn[name] = truth_columns(finished / f"{name}.h5")
+    first = truth_columns(catalogue / "mock" / tile)
+    n = len(first["ra"])
+    for name, values in drawn["both"].items():
+        np.testing.assert_array_equal(values[:n], first[name], err_msg=name)
+        np.testing.assert_array_equal(values[n:], drawn["second"][name], err_msg=name)
+    assert (drawn["second"]["dist"] != first["dist"]).mean() > 0.9
 
 
 def _jobs(text):

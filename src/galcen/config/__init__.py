@@ -50,10 +50,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.draw.realisation >= self.posterior.n_sample:
+        if self.draw.realisation + self.draw.n_draw > self.posterior.n_sample:
             raise ValueError(
-                f"draw.realisation = {self.draw.realisation} must be below "
-                f"posterior.n_sample = {self.posterior.n_sample}"
+                f"draw.realisation + draw.n_draw = {self.draw.realisation} + {self.draw.n_draw} must not be "
+                f"above posterior.n_sample = {self.posterior.n_sample}"
             )
         if self.calibration.enabled and self.calibration.error < self.posterior.error_floor:
             raise ValueError(

@@ -54,4 +54,7 @@ class Draw(Section):
     """The true values drawn from the posterior."""
 
     realisation: int = Field(0, ge=0)
-    """Which of the posterior's draws becomes the truth; below `posterior.n_sample`."""
+    """Which of the posterior's draws becomes the truth; the first of them, if there are several."""
+    n_draw: int = Field(1, ge=1, le=1000)
+    """Draws of each star in the truth catalogue, a row each, told apart by the column `realisation`;
+    `realisation` + `n_draw` is at most `posterior.n_sample`."""

@@ -199,6 +199,7 @@ TRUTH = Table(
         *_MEMBERSHIP,
         Column("healpix", "i8", "", "pos.healpix", "nested HEALPix index of (ra, dec), see healpix_nside"),
         Column("cell", "i4", "", "meta.id.part", "cell of the extinction map: 580 i_lon + i_lat"),
+        Column("realisation", "i2", "", "meta.number", "draw of the posterior that this row is"),
         Column("comp", "i1", "", "meta.code.class", "drawn component"),
         *_CLASS,
         Column("dist", "f8", "pc", "pos.distance", "drawn (true) distance"),

@@ -1,4 +1,4 @@
-"""Draw the true values of the stars of one tile: one class, distance, mass and velocity each."""
+"""Draw the true values of the stars of one tile: class, distance, mass and velocity."""
 
 import logging
 from pathlib import Path
@@ -37,49 +37,85 @@ log = logging.getLogger(__name__)
 
 
 def run(model: Path, complete: Path, posterior_file: Path, output: Path, options: dict[str, Any]) -> None:
-    """Read stars and posterior, draw, and write the tile of the truth catalogue."""
-    realisation = Draw.model_validate(options["draw"]).realisation
+    """Read stars and posterior, draw, and write the tile of the truth catalogue.
+
+    Every realisation has streams of its own, so that masses and velocities are new as well; the rows of one
+    follow those of another.
+    """
+    choices = Draw.model_validate(options["draw"])
     observed = read_table(complete, OBSERVED)
+    realisations = range(choices.realisation, choices.realisation + choices.n_draw)
     with open_product(posterior_file, POSTERIOR.name) as file:
         inferred = read_columns(file, POSTERIOR)
-        comp = read_array(file, "sample_comp")[:, realisation].astype(int)
-        dist = read_array(file, "sample_dist")[:, realisation]
+        samples = [read_array(file, name)[:, realisations] for name in ("sample_comp", "sample_dist")]
     if not np.array_equal(observed["source_id"], inferred["source_id"]):
         raise SchemaError(f"{posterior_file}: its stars are not those of {complete}; make it again")
     galaxy = load_galaxy(model)
     settings = kernel_options(Posterior.model_validate(options["posterior"]))
+    i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
+    common = {
+        **{name: observed[name] for name in OBSERVED.names},
+        **{name: inferred[name] for name in TRUTH.names if name in inferred},
+        "healpix": healpy.ang2pix(HEALPIX_NSIDE, observed["ra"], observed["dec"], nest=True, lonlat=True),
+        "cell": (np.asarray(i_lon) * N_LAT + np.asarray(i_lat)).astype(np.int32),
+    }
     stars = stars_of(observed)
-    data = kernel.clean(stars, settings)[0]
-    seed = options["seed"]  # each realisation has streams of its own, so that its velocities are new as well
+    parts = []
+    for realisation, comp, dist in zip(realisations, *(sample.T for sample in samples), strict=True):
+        drawn = _realisation(
+            galaxy, settings, stars, common, comp.astype(int), dist, options["seed"], realisation
+        )
+        parts.append(common | drawn)
+    write_table(
+        output,
+        TRUTH,
+        {name: np.concatenate([part[name] for part in parts]) for name in TRUTH.names},
+        provenance("draw", options, input_hashes(model, complete, posterior_file)),
+    )
+    outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
+    log.info(
+        "%d stars drawn %d times, %d of them without a model within 10 sigma",
+        *(len(i_lon), choices.n_draw, outliers),
+    )
+
+
+def _realisation(
+    galaxy: Galaxy,
+    settings: kernel.Options,
+    stars: kernel.Stars,
+    common: dict[str, np.ndarray],
+    comp: np.ndarray,
+    dist: np.ndarray,
+    seed: int,
+    realisation: int,
+) -> dict[str, np.ndarray]:
+    """The columns that differ between draws."""
+    data, _ = kernel.clean(stars, settings)
     values = draw_values(
         galaxy,
         settings.error_floor,
         stage_key(seed, f"mass {realisation}"),
         stars.source_id,
         data,
-        observed["glon"],
-        observed["glat"],
+        common["glon"],
+        common["glat"],
         comp,
         dist,
         settings.extinction_spread,
     )
-    place = comp, np.radians(observed["glon"]), np.radians(observed["glat"]), dist
+    place = comp, np.radians(common["glon"]), np.radians(common["glat"]), dist
     motion = phase_space(galaxy, stage_key(seed, f"velocity {realisation}"), stars.source_id, *place)
     motion = _given_observed(
         galaxy,
         motion,
         stars,
         data.motions,
-        inferred["dist_source"] == BAILER_JONES,
+        common["dist_source"] == BAILER_JONES,
         place,
         stage_key(seed, f"motion {realisation}"),
     )
-    i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
-    columns = {
-        **{name: observed[name] for name in OBSERVED.names},
-        **{name: inferred[name] for name in TRUTH.names if name in inferred},
-        "healpix": healpy.ang2pix(HEALPIX_NSIDE, observed["ra"], observed["dec"], nest=True, lonlat=True),
-        "cell": (np.asarray(i_lon) * N_LAT + np.asarray(i_lat)).astype(np.int32),
+    return {
+        "realisation": np.full(len(comp), realisation, dtype=np.int16),
         "comp": comp.astype(np.int8),
         "dist": dist,
         "parallax": 1000.0 / dist,
@@ -88,14 +124,6 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         **dict(zip(("vx", "vy", "vz"), motion.velocity, strict=True)),
         **{name: getattr(motion, name) for name in ("pmra", "pmdec", "pml", "pmb", "radial_velocity")},
     }
-    write_table(
-        output,
-        TRUTH,
-        {name: columns[name] for name in TRUTH.names},
-        provenance("draw", options, input_hashes(model, complete, posterior_file)),
-    )
-    outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
-    log.info("%d stars drawn, %d of them without a model within 10 sigma", len(comp), outliers)
 
 
 def _given_observed(

@@ -19,6 +19,7 @@ from mocpy import MOC
 
 from galcen.catalogue.tiling import tiles_of
 from galcen.config.catalogue import Catalogue
+from galcen.config.inference import Draw
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
@@ -61,7 +62,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     paths = [folder / f"{name}.h5" for name in names]
     attributes = provenance("truth", options, input_hashes(*paths))
     sources = _sources(paths)
-    _refuse_duplicates(sources)
+    _refuse_duplicates(sources, Draw.model_validate(options.get("draw", {})).n_draw)
     n_star = int(sources.n_row.sum())
     with create(output, TRUTH.name, attributes) as merged:
         merged.attrs["healpix_nside"] = HEALPIX_NSIDE
@@ -129,10 +130,10 @@ def _sorted_column(sources: Sources, name: str) -> Int[np.ndarray, " n_star"]:
     return values
 
 
-def _refuse_duplicates(sources: Sources) -> None:
-    """Refuse a star that is in two tiles."""
+def _refuse_duplicates(sources: Sources, n_draw: int) -> None:
+    """Refuse a star that is in two tiles: it has more rows than draws."""
     source_id = _sorted_column(sources, "source_id")
-    repeated = np.unique(source_id[1:][source_id[1:] == source_id[:-1]])
+    repeated = np.unique(source_id[n_draw:][source_id[n_draw:] == source_id[:-n_draw]])
     if len(repeated):
         raise SchemaError(
             f"{len(repeated)} identifiers stand in more than one tile, the first is {repeated[0]}; "
@@ -162,8 +163,8 @@ def _write_block(group: h5py.Group, sources: Sources, block: Block) -> Int[np.nd
                 tile.append(np.full(len(rows), number))
                 for name in TRUTH.names:
                     parts[name].append(read_column(file, TRUTH, name)[rows])
-    source_id, healpix = (np.concatenate(parts[name]) for name in ("source_id", "healpix"))
-    order = np.lexsort((source_id, healpix))[block.skip : block.skip + block.stop - block.start]
+    keys = [np.concatenate(parts[name]) for name in ("realisation", "source_id", "healpix")]
+    order = np.lexsort(keys)[block.skip : block.skip + block.stop - block.start]
     for name in TRUTH.names:
         group[name][block.start : block.stop] = np.concatenate(parts.pop(name))[order]
     return np.concatenate(tile)[order]

@@ -8,8 +8,8 @@ VERSIONS = {
     "judge_merge": 1,
     "likelihood": 1,
     "posterior": 4,
-    "draw": 5,
+    "draw": 6,
     "calibrate": 1,
-    "truth": 3,
+    "truth": 4,
     "report_page": 2,
 }

@@ -75,6 +75,25 @@ def test_the_merged_rows_are_those_sorted_in_memory(tmp_path, monkeypatch, block
         assert [name.decode() for name in index["tile_name"]] == NAMES
 
 
+def test_several_draws_of_a_star_stand_together(tmp_path):
+    """By pixel, star and realisation; a star in two tiles is still found."""
+    n_draw, options = 3, {**OPTIONS, "draw": {"n_draw": 3}}
+    write_tiles(tmp_path)
+    for name in NAMES:
+        table = read_table(tmp_path / f"{name}.h5", TRUTH)
+        n = len(table["ra"])
+        many = {key: np.tile(values, n_draw) for key, values in table.items()}
+        many["realisation"] = np.repeat(np.arange(n_draw, dtype=np.int16), n)
+        write_table(tmp_path / f"{name}.h5", TRUTH, many, {})
+    truth.run(tmp_path, tmp_path / "truth.h5", options)
+    got = catalogue.read_truth(tmp_path / "truth.h5", columns=["source_id", "realisation"])
+    assert len(got) == n_draw * sum(SIZES)
+    np.testing.assert_array_equal(got["realisation"], np.tile(np.arange(n_draw), sum(SIZES)))
+    assert (np.asarray(got["source_id"]).reshape(-1, n_draw).std(axis=1) == 0).all()
+    with pytest.raises(SchemaError, match=f"{sum(SIZES)} identifiers stand in more than one tile"):
+        truth.run(tmp_path, tmp_path / "truth.h5", OPTIONS)
+
+
 def test_a_catalogue_without_stars_is_written(tmp_path):
     """No rows, and nothing in any listing."""
     write_tiles(tmp_path, (0,) * len(NAMES))
