@@ -83,11 +83,17 @@ def tile_memory(base, per_cell):
 
 
 def surveys_of(wildcards):
-    """The surveys' tables of one tile and of those that touch it."""
+    """What stands for the surveys' tables of one tile and of those that touch it.
+
+    A job that makes one of them makes the others: to name them all would cost Snakemake a second a job.
+    """
+    if SETTINGS.catalogue.source == "model":
+        return [
+            results(f"catalogue/sky/{tile.name}.h5") for tile in AROUND[wildcards.tile]
+        ]
     return [
-        results(f"catalogue/survey/{name}/{tile.name}.h5")
+        results(f"catalogue/survey/{name}/{wildcards.tile}.h5")
         for name in SETTINGS.catalogue.surveys
-        for tile in AROUND[wildcards.tile]
     ]
 
 
