@@ -7,9 +7,7 @@ left out.
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 from scipy.spatial import KDTree
@@ -19,9 +17,8 @@ from galcen.catalogue.crossmatch import ARCSEC, unit_vectors
 from galcen.catalogue.forward import NUMBER_BITS
 from galcen.catalogue.motion import at_epoch
 from galcen.catalogue.sampling import uniform_numbers
-from galcen.random import keys
+from galcen.threefry import normals
 
-BATCH = 1024
 SPURIOUS_FROM = 1 << (NUMBER_BITS - 1)
 """Running numbers of a cell from this on are those of detections of nothing."""
 
@@ -185,15 +182,7 @@ def _with_spurious(survey: Survey, root: Key[Array, ""], seen: Seen, cell: np.nd
 def standard_normals(
     root: Key[Array, ""], source_id: Int[np.ndarray, " n_star"], count: int
 ) -> Float[np.ndarray, "count n_star"]:
-    """Standard normal deviates of each star, in batches of one size."""
-    parts = [np.empty((0, count))]
-    for start in range(0, len(source_id), BATCH):
-        part = source_id[start : start + BATCH]
-        padded = jnp.asarray(np.pad(part, (0, BATCH - len(part))))
-        parts.append(np.asarray(_normals(root, padded, count))[: len(part)])
-    return np.concatenate(parts).T
-
-
-@eqx.filter_jit
-def _normals(root: Key[Array, ""], source_id: Int[Array, " n"], count: int) -> Float[Array, "n count"]:
-    return jax.vmap(lambda key: jax.random.normal(key, (count,)))(keys(root, source_id))
+    """Standard normal deviates of each star, those of `jax.random.normal` in its stream."""
+    out = np.empty((count, len(source_id)))
+    normals(np.asarray(jax.random.key_data(root)), source_id.astype(np.int64), np.arange(count), out)
+    return out
