@@ -1,9 +1,9 @@
 """Cost of a star in every stage at growing sizes: `python benchmarks/scale_workflow.py FOLDER`.
 
 The survey field in tiles of 0.6 deg, the depth of its selection growing until about a million stars are
-drawn, observed, matched, inferred, drawn again, merged and written. FOLDER keeps the runs; processor times
-and memory are those that Snakemake writes for each job. An exponent of 1 or less means that the cost of a
-star does not grow with their number (fixed costs of a job make it less).
+drawn, observed, matched, inferred, drawn again, merged and written. FOLDER keeps the runs; times and memory
+(by samples of it) are those that Snakemake writes for each job. An exponent of 1 or less means that the cost
+of a star does not grow with their number (fixed costs of a job make it less).
 """
 
 import csv
@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-FAINT = (14.1, 15.2, 16.4)  # Hw; about 1e5, 3e5 and 1e6 stars
+FAINT = (14.1, 15.4, 17.0)  # Hw; about 1e5, 3e5 and 1e6 stars
 SIDE = 24
 N_WIDE = 20_897_004  # stars of the wide window in the public slides
 STAGES = ("simulate", "complete", "judge_merge", "posterior", "draw", "truth", "report_page")
@@ -33,7 +33,7 @@ def project(folder: Path) -> Path:
 
 
 def run(folder: Path, faint: float) -> dict[str, tuple[float, float]]:
-    """One run: processor seconds of all jobs and largest memory [MB] of each stage; number of stars."""
+    """One run: seconds of all jobs and largest memory [MB] of each stage; number of stars."""
     name = f"scale_{faint:g}"
     base = yaml.safe_load((ROOT / "config/examples/gcs.yaml").read_text())
     base |= {"run": name, "tiling": {"cells_per_side": SIDE}}
@@ -74,7 +74,7 @@ def main() -> None:
     runs = [run(folder, faint) for faint in FAINT]
     stars = np.array([found["stars"][0] for found in runs])
     lines = [
-        f"Stars: {', '.join(f'{n:,.0f}' for n in stars)}; processor seconds of all jobs of a stage.",
+        f"Stars: {', '.join(f'{n:,.0f}' for n in stars)}; seconds of all jobs of a stage.",
         "",
         "| stage | seconds | us per star, largest run | exponent | peak MB | hours for 20,897,004 stars |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -224,6 +224,6 @@ def test_the_calibration_is_in_the_report(folder):
     assert summary["ranks"]["all"]["n_star"] == 300
     assert summary["ranks"]["all"]["p_value"] > 1e-3
     page = (folder / "results/calibrated/report.html").read_text()
-    assert page.count("data:image/png") == 8
+    assert page.count("data:image/png") == 9
     assert "Calibration: ranks of the true distances" in page
     assert "ranks of the distances: p =" in (folder / "results/calibrated/logs/calibrate.log").read_text()
