@@ -60,7 +60,7 @@ def run(folder: Path, faint: float) -> dict[str, tuple[float, float]]:
         ]
         rows = [row for path in paths for row in csv.DictReader(path.open(), delimiter="\t")]
         found[stage] = (
-            sum(float(row["cpu_time"]) for row in rows),
+            sum(float(row["s"]) for row in rows),
             max(float(row["max_rss"]) for row in rows),
         )
     with h5py.File(results / "truth.h5") as file:
