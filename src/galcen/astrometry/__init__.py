@@ -1,0 +1,1 @@
+"""Astrometric solutions: what is estimated from exposures, without knowing the truth."""

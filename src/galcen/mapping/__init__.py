@@ -1,0 +1,1 @@
+"""Sky to pixel: the one forward model, of the mock survey and of every solver."""

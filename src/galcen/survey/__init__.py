@@ -1,0 +1,1 @@
+"""The mission observes the truth catalogue: orbits, exposures, attitude, optics, detectors, noise."""
