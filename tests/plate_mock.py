@@ -56,6 +56,8 @@ class Size(NamedTuple):
     half_deg: float = 0.42
     reference_fraction: float = 0.5
     sigma_pixel: float = 0.01
+    camera_error: float = 1.0
+    """Of the errors of distortion, focal lengths and chips."""
 
 
 def plate_mock(seed: int, size: Size = Size()) -> Mock:
@@ -72,9 +74,10 @@ def plate_mock(seed: int, size: Size = Size()) -> Mock:
     sigma = np.where(is_reference, 0.3, 100.0)
     truth = State(
         rng.normal(size=(2, n_src)) * sigma,
-        rng.normal(size=(n_exp, 5)) * [1000.0, 1000.0, 18000.0, 10.0, 10.0],
-        rng.normal(size=(2, 18)) * 0.5,
-        rng.normal(size=(4, 5)) * [100.0, 20.0, 20.0, 1000.0, 1000.0],
+        rng.normal(size=(n_exp, 5))
+        * np.append([1000.0, 1000.0, 18000.0], size.camera_error * np.array([10, 10])),
+        size.camera_error * rng.normal(size=(2, 18)) * 0.5,
+        size.camera_error * rng.normal(size=(4, 5)) * [100.0, 20.0, 20.0, 1000.0, 1000.0],
     )
     vectors = (np.array([0.9, 0.3, 0.1]), np.array([-4e-5, 8e-5, 3e-5]), np.array([0.95, 0.3, 0.09]))
     observer = Observer(

@@ -113,7 +113,10 @@ def solve(
         is_small = step.largest_step < STEP_TOLERANCE and step.damping == 0.0
         if robust != Robust(measurements=False) and step.largest_step < 1.0:
             found = _weights(problem, state, normal, robust, weights[1])
-            if max(np.abs(new - old).max() for new, old in zip(found, weights, strict=True)) > WEIGHT_TOLERANCE:
+            if (
+                max(np.abs(new - old).max() for new, old in zip(found, weights, strict=True))
+                > WEIGHT_TOLERANCE
+            ):
                 weights, is_small = found, False
                 normal = plate_normal.assemble(problem, state, *weights)
         if is_small:
@@ -141,7 +144,9 @@ def with_attitude(problem: PlateProblem, state: State) -> State:
         real = seen.is_real[e]
         arguments = plate_normal.group_arguments(problem, state, known, slice(e, e + 1))
         model = plate_normal.compiled_model(arguments)
-        columns = np.stack([np.stack([np.broadcast_to(c[0], real.shape) for c in pair]) for pair in model.exposure])
+        columns = np.stack(
+            [np.stack([np.broadcast_to(c[0], real.shape) for c in pair]) for pair in model.exposure]
+        )
         design = columns[:N_ATTITUDE, :, real].reshape(N_ATTITUDE, -1)
         miss = (seen.pixel[e] - np.stack([c[0] for c in model.pixel]))[:, real].ravel()
         scale = np.abs(np.asarray(model.source[0][0])).max()

@@ -109,7 +109,9 @@ def assemble(
     cal = slice(N_EXPOSURE * n_exp, n_y)
     for first in range(0, n_exp, GROUP):
         part = slice(first, min(first + GROUP, n_exp))
-        sums = _Group(*map(np.asarray, _group_sums(group_arguments(problem, state, known, part), weight[part])))
+        sums = _Group(
+            *map(np.asarray, _group_sums(group_arguments(problem, state, known, part), weight[part]))
+        )
         for k, e in enumerate(range(part.start, part.stop)):
             real = seen.is_real[e]
             _add_exposure(normal, sums, k, e, seen.source[e, real], real)
@@ -195,7 +197,9 @@ def group_arguments(problem: PlateProblem, state: State, known: KnownSources, pa
     return fixed, known, exposure, unknowns, rows
 
 
-def group_model(fixed: tuple, known: KnownSources, exposure: Exposure, unknowns: State, rows: tuple) -> Linearised:
+def group_model(
+    fixed: tuple, known: KnownSources, exposure: Exposure, unknowns: State, rows: tuple
+) -> Linearised:
     """Pixels and derivatives of some exposures, arrays (n_exp, n_obs)."""
     optics, focal_length_um, chips = fixed
     source, chip = rows[0], rows[1]

@@ -145,5 +145,7 @@ def start(problem: PlateProblem) -> State:
 
 
 def _column(observer: Observer) -> Observer:
-    vectors = (type(v)(*(np.asarray(c)[:, None] for c in v)) for v in (observer.b, observer.beta, observer.sun))
+    vectors = (
+        type(v)(*(np.asarray(c)[:, None] for c in v)) for v in (observer.b, observer.beta, observer.sun)
+    )
     return Observer(np.asarray(observer.t)[:, None], *vectors, np.asarray(observer.sun_dist)[:, None])

@@ -33,7 +33,9 @@ def dense(normal):
     matrix = np.zeros((2 * n_src + n_y, 2 * n_src + n_y))
     for i in range(2):
         for j in range(2):
-            matrix[np.arange(i * n_src, (i + 1) * n_src), np.arange(j * n_src, (j + 1) * n_src)] = normal.ss[i, j]
+            matrix[np.arange(i * n_src, (i + 1) * n_src), np.arange(j * n_src, (j + 1) * n_src)] = normal.ss[
+                i, j
+            ]
         matrix[i * n_src : (i + 1) * n_src, 2 * n_src :] = normal.sy[i].T
         matrix[2 * n_src :, i * n_src : (i + 1) * n_src] = normal.sy[i]
     matrix[2 * n_src :, 2 * n_src :] = normal.yy
@@ -41,7 +43,10 @@ def dense(normal):
 
 
 def test_step_and_covariance_are_those_of_the_whole_matrix(mock, solved):
-    """Elimination agrees with a dense solution to 1e-6 of a standard deviation, covariances to 1e-5."""
+    """Elimination agrees with a dense solution to 1e-6 of the largest step, covariances to 1e-5.
+
+    The matrix has a condition number of 1e11, by the moves of all chips against the attitude.
+    """
     state = plate.with_attitude(mock.problem, start(mock.problem))
     weight = mock.problem.observations.is_real.astype(float)
     normal = plate_normal.assemble(mock.problem, state, weight, np.ones(state.source.shape[1]))
@@ -51,7 +56,10 @@ def test_step_and_covariance_are_those_of_the_whole_matrix(mock, solved):
     sigma = np.sqrt(np.diag(inverse))
     n = state.source.size
     step = plate_normal.solve(normal)
-    np.testing.assert_allclose((step.source.ravel() - (inverse @ right)[:n]) / sigma[:n], 0, atol=1e-6)
+    expected = (inverse @ right)[:n] / sigma[:n]
+    np.testing.assert_allclose(
+        step.source.ravel() / sigma[:n], expected, rtol=0, atol=1e-6 * np.ptp(expected)
+    )
     got = np.sqrt(plate_normal.source_covariance(step)[(0, 1), (0, 1)]).ravel()
     np.testing.assert_allclose(got, sigma[:n], rtol=1e-5)
 
@@ -70,7 +78,7 @@ def test_normal_equations_are_the_gradient_of_chi2(mock):
     source = rng.normal(size=state.source.shape) / np.sqrt(normal.ss[(0, 1), (0, 1)])
     y = rng.normal(size=len(normal.by)) / np.sqrt(np.diag(normal.yy))
     expected = -2 * ((normal.bs * source).sum() + normal.by @ y)
-    got = (chi2(1e-2, source, y) - chi2(-1e-2, source, y)) / 2e-2
+    got = (chi2(1.0, source, y) - chi2(-1.0, source, y)) / 2
     assert got == pytest.approx(expected, rel=1e-6)
 
 
@@ -92,16 +100,18 @@ def test_chi2_is_that_of_its_degrees_of_freedom(mock, solved):
 
 
 def test_noise_free_data_give_the_truth():
-    """Without noise and with the truth at the priors' means, coordinates come back to 1e-3 uas."""
-    mock = plate_mock(3, Size(n_source=200, sigma_pixel=0.0))
-    truth = mock.truth._replace(source=np.zeros_like(mock.truth.source))
-    assert truth.source.shape == mock.truth.source.shape
-    exact = mock.problem._replace(
-        sources=mock.problem.sources._replace(
-            mean=mock.truth.source.T, covariance=np.tile(1e-6 * np.eye(2), (truth.source.shape[1], 1, 1))
-        )
-    )
-    result = plate.solve(exact, PLAIN)
+    """Without noise, references known and the camera nominal, coordinates come back to 1e-3 uas.
+
+    Attitudes are off by 1 arcsec, the other sources unknown. A camera that is not where its priors are would be
+    pulled by them, by a hundredth of a standard deviation.
+    """
+    mock = plate_mock(3, Size(n_source=200, sigma_pixel=0.0, camera_error=0.0))
+    sources = mock.problem.sources
+    sigma = np.where(mock.is_reference, 1e-3, 1e6)
+    known = np.where(mock.is_reference[:, None], mock.truth.source.T, 0.0)
+    covariance = (sigma**2)[:, None, None] * np.eye(2)
+    problem = mock.problem._replace(sources=sources._replace(mean=known, covariance=covariance))
+    result = plate.solve(problem, PLAIN)
     assert np.abs(result.state.source - mock.truth.source).max() < 1e-6
     assert np.abs(result.residual).max() < 1e-7
 
@@ -120,21 +130,32 @@ def test_outliers_do_not_spoil_the_pulls(mock):
     assert (robust.weight[hit] < 0.2).mean() > 0.9
 
 
-@pytest.mark.parametrize("remedy", ["weigh_down", "leave_out"])
-def test_a_wrong_prior_does_not_pull_its_neighbours(mock, solved, remedy):
-    """References whose priors are off by ten errors of the data: the others move by less than 0.3 of theirs."""
-    wrong = np.flatnonzero(mock.is_reference)[:3]
-    mean = mock.problem.sources.mean.copy()
+def test_a_wrong_prior_does_not_spoil_the_others():
+    """Priors off by ten errors of the data: left out, the others are where they are without these priors.
+
+    Weighed down, they keep a part of their pull, as the weight function falls no faster than exp(-z/3).
+    """
+    mock = plate_mock(1, Size(n_per_field=8))
+    sources, wrong = mock.problem.sources, np.flatnonzero(mock.is_reference)[:3]
+    mean, covariance = sources.mean.copy(), sources.covariance.copy()
     mean[wrong, 0] += 30.0
-    problem = mock.problem._replace(sources=mock.problem.sources._replace(mean=mean))
-    sigma = np.sqrt(solved.source_covariance[(0, 1), (0, 1)])
+    covariance[wrong] *= 1e6
+    expected = plate.solve(mock.problem._replace(sources=sources._replace(covariance=covariance)), PLAIN)
+    problem = mock.problem._replace(sources=sources._replace(mean=mean))
+    solved = {
+        remedy: plate.solve(problem, PLAIN._replace(priors=remedy))
+        for remedy in ("keep", "weigh_down", "leave_out")
+    }
+    sigma = np.sqrt(expected.source_covariance[(0, 1), (0, 1)])
     others = np.setdiff1d(np.arange(len(mean)), wrong)
-    plain = plate.solve(problem, PLAIN)
-    robust = plate.solve(problem, PLAIN._replace(priors=remedy))
-    moved = np.abs(robust.state.source - solved.state.source) / sigma
-    assert moved[:, others].max() < 0.3
-    assert np.abs(plain.state.source - solved.state.source)[0, wrong].max() > 1.0
-    assert (robust.prior_weight[wrong] < 0.2).all()
+    damage = {
+        remedy: np.abs((result.state.source - expected.state.source) / sigma)[:, others].max()
+        for remedy, result in solved.items()
+    }
+    assert damage["keep"] > 2
+    assert damage["weigh_down"] < damage["keep"] / 3
+    assert damage["leave_out"] < 0.01
+    assert (solved["leave_out"].prior_weight[wrong] == 0).all()
 
 
 def test_nonsense_does_not_converge_in_silence(mock):
