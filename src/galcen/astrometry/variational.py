@@ -1,13 +1,13 @@
 """Variational inference of a plate problem, from the maximum of its posterior.
 
-The model is the log density of the unknowns, with the weights that the solution ended with; `variational_guides`
-has the families of distributions that are fitted to it. ADAM steps in units of the conditional standard deviations,
-or of the exact Gaussian, at falling learning rates; the reference's own ladder of rates is kept for comparison.
+The model is the log density of the unknowns, with the weights that the solution ended with;
+`variational_guides` has the families of distributions that are fitted to it. ADAM steps in units of the
+conditional standard deviations, or of the exact Gaussian, at falling learning rates; the reference's own
+ladder of rates is kept for comparison.
 
 References
 ----------
-Kingma & Ba (2015), arXiv:1412.6980 (ADAM); Hoffman et al. (2013), JMLR 14, 1303; Phan, Pradhan & Jankowiak (2019),
-arXiv:1912.11554 (numpyro).
+Kingma & Ba (2015), arXiv:1412.6980 (ADAM); Phan, Pradhan & Jankowiak (2019), arXiv:1912.11554 (numpyro).
 """
 
 from functools import partial
@@ -56,7 +56,10 @@ class Ladder(NamedTuple):
 
 
 EPS = 1.0
-"""Gradients below this, per standard deviation, move less than the learning rate: ADAM would make noise of them."""
+"""Gradients, per standard deviation, below which steps are smaller than the learning rate.
+
+ADAM alone makes full steps of any noise, and walks away from a guide that is right from the start.
+"""
 
 ORIGINAL = Ladder(tuple(10.0**-k for k in range(3, 11)), 0.99, 0.999, 1e-4)
 """Of the reference."""
@@ -84,8 +87,8 @@ class Options(eqx.Module):
     def __check_init__(self) -> None:
         if self.guide not in GUIDES or self.sub_model not in SUB_MODELS:
             raise ValueError(
-                f"guide = {self.guide}, sub_model = {self.sub_model}; expected one of {', '.join(GUIDES)} and one "
-                f"of {', '.join(SUB_MODELS)}"
+                f"guide = {self.guide}, sub_model = {self.sub_model}; expected one of {', '.join(GUIDES)} "
+                f"and one of {', '.join(SUB_MODELS)}"
             )
         if min(self.steps, self.rank, self.n_particle) < 1 or not self.learning_rates:
             raise ValueError("steps, rank, n_particle and the number of learning_rates must be 1 or more")
@@ -104,14 +107,12 @@ class Inferred(NamedTuple):
     """[mas^2]; conditional or marginal, as the guide has it."""
     elbo: Float[np.ndarray, " n_step"]
     """Before each step, less the logarithm of the evidence of the exact Gaussian: 0 for a posterior that is
-    normal and a guide that is the posterior. With guides that give one value to an unknown it has no such zero."""
+    normal and a guide that is the posterior. With a guide that gives one value to an unknown it has none."""
     n_step: int
     """Steps of ADAM."""
 
 
-def infer(
-    problem: PlateProblem, plate: Plate, key: Key[Array, ""], options: Options = Options()
-) -> Inferred:
+def infer(problem: PlateProblem, plate: Plate, key: Key[Array, ""], options: Options) -> Inferred:
     """Fit a guide to the posterior of a plate problem.
 
     Parameters
@@ -212,9 +213,9 @@ def _descended(
         if bad.any():
             step = done + int(bad.argmax())
             raise ConvergenceError(
-                f"the ELBO of the guide {options.guide} is not finite at step {step + 1} of {total}, learning rate "
-                f"{float(rates[step // steps]):g}; try smaller plate.inference.learning_rates, or "
-                "plate.inference.guide: mean_field"
+                f"the ELBO of the guide {options.guide} is not finite at step {step + 1} of {total}, "
+                f"learning rate {float(rates[step // steps]):g}; try smaller plate.inference.learning_rates, "
+                "or plate.inference.guide: mean_field"
             )
     params = svi.get_params(state)
     return {name.removeprefix("guide_"): value for name, value in params.items()}, np.concatenate(losses)

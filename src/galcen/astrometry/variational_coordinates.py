@@ -1,13 +1,13 @@
 """Coordinates in which a guide describes the posterior of a plate problem, all zero at its maximum.
 
-Either each unknown in units of its own, or those in which the Gaussian of the normal equations is standard: with
-the reduced matrix R of exposures and calibration, eigenvalues and all, and the sources given these,
+Either each unknown in a unit of its own, or those in which the Gaussian of the normal equations is standard:
+exposures and calibration along the principal axes of their reduced matrix R, and the sources given these,
 
     y = Q Lambda^-1/2 u_y,    s = -N_ss^-1 N_sy y + N_ss^-1/2 u_s,    R = Q Lambda Q^T.
 
-All chips may move and turn together against the attitude. Only priors oppose this, over which the valley of the
-posterior is curved by hundreds of standard deviations of the other unknowns: these follow by a quadratic
-function of the weakest coordinates, which changes no volume.
+All chips may move and turn together against the attitude. Only priors oppose this, and within these the
+valley of the posterior is curved by up to a hundred standard deviations of the other unknowns: these follow
+by a quadratic function of the weakest coordinates, which changes no volume.
 """
 
 from collections.abc import Callable
@@ -91,7 +91,9 @@ class Joint(eqx.Module):
         own = source + jnp.tensordot(products, self.source_bend, 1)
         return self.source + self.of_sources(own, along), self.y + along
 
-    def of_sources(self, own: Float[Array, "2 n_src"], along: Float[Array, " n_y"]) -> Float[Array, "2 n_src"]:
+    def of_sources(
+        self, own: Float[Array, "2 n_src"], along: Float[Array, " n_y"]
+    ) -> Float[Array, "2 n_src"]:
         """Offsets of the sources that follow from their coordinates and from offsets of y."""
         return jnp.einsum("ijs,js->is", self.root, own) - jnp.einsum("iys,y->is", self.gain, along)
 
@@ -172,7 +174,9 @@ def strongest(
 
     Shifts of the sources are weighed by `source_unit`; both parts are returned in the units of the unknowns.
     """
-    shift = jnp.einsum("iys,yk->kis", coordinates.gain / source_unit[:, None], coordinates.axes, optimize=True)
+    shift = jnp.einsum(
+        "iys,yk->kis", coordinates.gain / source_unit[:, None], coordinates.axes, optimize=True
+    )
     flat = shift.reshape(len(coordinates.y), -1)
     _, vectors = jnp.linalg.eigh(flat @ flat.T)
     moves = (coordinates.axes @ vectors[:, ::-1][:, :rank]).T

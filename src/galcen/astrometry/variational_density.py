@@ -1,7 +1,7 @@
 """Log density of the unknowns of a plate problem and its gradient, by the forward model alone.
 
-The measurements run through a loop of a few exposures at a time, each differentiated in reverse as soon as it has
-been evaluated: intermediate results stay in the cache, and memory does not grow with the number of exposures.
+The measurements run through a loop of a few exposures at a time, each differentiated in reverse as soon as it
+has been evaluated: intermediate results stay in the cache, and memory does not grow with the exposures.
 """
 
 from collections.abc import Callable
@@ -120,7 +120,9 @@ def log_density(
 ) -> Float[Array, ""]:
     """Minus half of chi2 of data and priors."""
     miss = density.prior_mean - source
-    prior = jnp.einsum("is,ijs,js->", miss, density.prior_precision, miss) + (y**2 * density.y_precision).sum()
+    prior = (
+        jnp.einsum("is,ijs,js->", miss, density.prior_precision, miss) + (y**2 * density.y_precision).sum()
+    )
     return -0.5 * prior + log_likelihood(density, source, y)
 
 
@@ -204,8 +206,9 @@ def _group(
 def _apart(function: Callable[..., Plane], mark: Float[Array, ""]) -> Callable[..., Plane]:
     """A stage that XLA does not fuse with its neighbours, nor its derivative with theirs.
 
-    Fused on a CPU, the whole chain would be computed again for every number that its derivative gives: 15 times
-    slower. A condition whose answer XLA cannot know keeps them apart. The function's first argument is fixed.
+    Fused on a CPU, the whole chain would be computed again for every number that its derivative gives, 15
+    times slower. A condition whose answer XLA cannot know keeps them apart. The function's first argument is
+    fixed.
     """
 
     def guarded(compute: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - any pytree

@@ -16,6 +16,7 @@ from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
+from galcen.config.plate import Plate
 from galcen.config.sky import Footprint, Tiling
 from galcen.errors import ConfigError
 
@@ -47,6 +48,8 @@ class Config(Section):
     """Draw of the true values."""
     calibration: Calibration = Calibration()
     """Test of the posterior on stars of known truth."""
+    plate: Plate = Plate()
+    """Solution of single orbits."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
