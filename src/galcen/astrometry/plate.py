@@ -211,8 +211,8 @@ def _weights(
         posterior = plate_normal.source_covariance(plate_normal.solve(normal)).transpose(2, 0, 1)
         shift = state.source.T - problem.sources.mean
         chi2 = prior_chi2(shift, problem.sources.covariance, posterior, of_prior)
-        of_prior = is_kept(chi2, 2) if robust.priors == "leave_out" else prior_weight(chi2, 2)
-        of_prior = np.asarray(of_prior, dtype=np.float64)
+        kept = is_kept(chi2, 2) if robust.priors == "leave_out" else prior_weight(chi2, 2)
+        of_prior = np.asarray(kept, dtype=np.float64)
     return weight, of_prior
 
 
