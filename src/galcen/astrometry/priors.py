@@ -23,7 +23,8 @@ from jaxtyping import Float, Int
 
 from galcen.errors import SchemaError
 from galcen.mapping.catalogue_covariance import covariance_of
-from galcen.mapping.space_motion import LIGHT_TIME_YR_PER_AU, Column, triads
+from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
+from galcen.mapping.space_motion import Column, triads
 
 
 class Catalogue(NamedTuple):

@@ -1,5 +1,4 @@
-"""Read a user's table of sources to observe: its columns by name, in galcen's units, with every fault
-named."""
+"""Read a user's table of sources to observe: columns by name, in galcen's units, every fault named."""
 
 from pathlib import Path
 

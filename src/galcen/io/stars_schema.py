@@ -1,5 +1,4 @@
-"""Tables of the stars of a mock survey: as they are, as the mission knows them, and as a solution finds
-them."""
+"""Tables of the stars of a mock survey: as they are, as the mission knows them, and as they are found."""
 
 from galcen.io.schema import Column, Table
 

@@ -83,7 +83,7 @@ def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any
     write_table(stars, SURVEY_STARS, true, attributes)
     write_table(input_catalogue, INPUT_CATALOGUE, table | kinds, attributes)
     log.info(
-        "%d sources: %d references (%d with a wrong motion), %d artificial; %d pairs within %.1f arcsec are kept",
+        "%d sources: %d references (%d with a wrong motion), %d artificial; %d pairs within %.1f arcsec stay",
         *(len(now.ra), sources.is_reference.sum(), wrong.sum(), sources.is_artificial.sum()),
         *(source_list.close_pairs(now.ra, now.dec, UNRESOLVED_ARCSEC), UNRESOLVED_ARCSEC),
     )
@@ -111,6 +111,13 @@ def _truth_columns(path: Path) -> Columns:
     has_gaia = (columns["gaia_source_id"] >= 0) | np.isfinite(columns["parallax_obs"])
     velocity = columns["radial_velocity_obs"]
     renamed = {f"{name}_error": columns[f"{name}_obs_error"] for name in ("parallax", "pmra", "pmdec")}
+    for name, values in renamed.items():
+        bad = values <= 0
+        if bad.any():
+            raise SchemaError(
+                f"{path}: star {columns['source_id'][np.argmax(bad)]} has {name} = {values[np.argmax(bad)]} "
+                f"({np.count_nonzero(bad)} such stars), expected an error above 0"
+            )
     return columns | renamed | {"has_gaia": has_gaia, "known_velocity": velocity}
 
 
@@ -160,8 +167,8 @@ def _selected(path: Path, columns: Columns, choices: SurveySources, root: Key[Ar
         is_reference = columns["has_gaia"]
         if not is_reference.any():
             raise ConfigError(
-                f"{path}: none of {len(ids)} stars has a Gaia identifier or an observed parallax, so that there "
-                "is no reference; set survey_sources.references.choice: drawn"
+                f"{path}: none of {len(ids)} stars has a Gaia identifier or an observed parallax, as "
+                "references have; set survey_sources.references.choice: drawn"
             )
     else:
         is_reference = uniforms(root, ids, source_list.REFERENCE, 1)[0] < choices.references.fraction
@@ -240,14 +247,6 @@ def _reference_errors(
     """Errors and correlations of the references: those that came with them, or as Gaia would have them."""
     given = {name: values[rows] for name, values in sources.known.items()}
     errors = reference_catalogue.filled_errors(given, sources.hw[rows] + references.g_minus_hw)
-    for name in ("parallax", "pmra", "pmdec"):
-        bad = ~(errors[f"{name}_error"] > 0)
-        if bad.any():
-            raise SchemaError(
-                f"source {sources.source_id[rows[np.argmax(bad)]]}: {name}_error = "
-                f"{errors[f'{name}_error'][np.argmax(bad)]} ({np.count_nonzero(bad)} such sources), expected an "
-                "error above 0"
-            )
     count = reference_catalogue.n_score(references.correlation_rms)
     drawn = reference_catalogue.random_correlations(
         scores(root, sources.source_id[rows], source_list.CORRELATION, count)

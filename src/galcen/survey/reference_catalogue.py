@@ -24,8 +24,7 @@ SCALES = {"ra_error": 0.80, "dec_error": 0.70, "parallax_error": 1.0, "pmra_erro
 
 
 def parallax_error(g: Column) -> Column:
-    """Error of a DR3 parallax [mas] by G magnitude, sky average; the same for all stars brighter than G =
-    13."""
+    """Error of a DR3 parallax [mas] by G magnitude, sky average; constant for stars brighter than 13."""
     z = np.maximum(10**-0.8, 10 ** (0.4 * (g - 15.0)))
     return 1e-3 * np.sqrt(40.0 + 800.0 * z + 30.0 * z**2)
 
@@ -89,8 +88,7 @@ def with_wrong_motions(
     turn: Column,
     sigma: float,
 ) -> SpaceMotion:
-    """The catalogue with some motions displaced by `sigma` times their error, in the direction `turn` [0 to
-    1)."""
+    """The catalogue with some motions displaced by `sigma` times their error, in direction `turn` [turns]."""
     size = np.where(wrong, sigma, 0.0)
     return catalogue._replace(
         pmra=catalogue.pmra + size * errors["pmra_error"] * np.cos(2 * np.pi * turn),
