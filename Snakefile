@@ -11,6 +11,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/catalogue.smk"
 include: "workflow/rules/calibration.smk"
+include: "workflow/rules/survey_sources.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -12,4 +12,5 @@ VERSIONS = {
     "calibrate": 1,
     "truth": 4,
     "report_page": 2,
+    "survey_sources": 1,
 }
