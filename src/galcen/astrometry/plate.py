@@ -200,8 +200,8 @@ def _accepted(
             return trial, found, Step(after, damping, largest)
         damping = max(10 * damping, FIRST_DAMPING)
     raise ConvergenceError(
-        f"no step lowers chi2 below {before:.6g}; the pointing may be wrong by more than the robust fit finds "
-        "out, or most stars are matched to the wrong measurements"
+        f"no step lowers chi2 below {before:.6g}; the pointing may be wrong by more than the robust fit "
+        "finds, or most stars are matched to the wrong measurements"
     )
 
 
