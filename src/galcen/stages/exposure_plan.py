@@ -184,8 +184,8 @@ def _stars(truth: Path | None, counter: _Counter) -> Columns:
         ra_field, dec_field, _ = pointing_of(counter.fields[0])
         raise ConfigError(
             f"{truth}: none of its {len(source_id)} stars is ever on a chip; survey.plan observes fields "
-            f"such as ra = {ra_field:.3f}, dec = {dec_field:+.3f} deg: put survey.plan.window or centre where "
-            "the stars are"
+            f"such as ra = {ra_field:.3f}, dec = {dec_field:+.3f} deg: put survey.plan.window or centre "
+            "where the stars are"
         )
     log.info(
         "%d of %d stars are seen, half of them %d times or more",

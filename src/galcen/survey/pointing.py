@@ -110,12 +110,12 @@ def make_plan(task: Task, n_orbit: int, root: UInt32[np.ndarray, " 2"]) -> Plan:
             node = ledger.least_observed(fields) if len(task.nodes) > 1 else 0
             chosen.append(node)
             visits.append(fields[node])
-            # So that the orbit's next node is another one.
-            ledger.add(node, fields[node], 1)
+            # Now, so that the orbit's next node is another one.
+            ledger.add(node, fields[node], task.pattern.n_exposure)
         axes = np.concatenate(visits)
         t, start, n_exposure = _timetable(task, times[number], task.nodes[chosen[0]], axes)
         for node, fields in zip(chosen, visits, strict=True):
-            ledger.add(node, fields, n_exposure - 1)
+            ledger.add(node, fields, n_exposure - task.pattern.n_exposure)
         rows.append((start, t, seasons[number], node_axes[chosen[0]], axes, n_exposure))
     return Plan(*(np.stack(column) for column in zip(*rows, strict=True)))
 
@@ -171,7 +171,8 @@ def _possible(task: Task, n_orbit: int) -> tuple[Float[np.ndarray, " n"], Int[np
     if not sunny.any():
         raise ConfigError(
             f"survey.plan: no season {years}: the Sun is never {limits.sun_min_deg:g} to "
-            f"{limits.sun_max_deg:g} deg from {fields}; choose other years, or change sun_min_deg and sun_max_deg"
+            f"{limits.sun_max_deg:g} deg from {fields}; choose other years, or change sun_min_deg "
+            "and sun_max_deg"
         )
     t, season = turns.t[sunny], turns.season[sunny]
     slews = task.pattern.slew_small_s * (task.pattern.n_field - 1)

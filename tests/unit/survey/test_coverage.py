@@ -75,7 +75,7 @@ def test_gaps_between_chips_are_empty():
 
 
 def test_focal_axes_are_those_of_a_tangential_wcs():
-    """xi and eta by astropy's TAN; X west and Y north at angle 0, Y towards east at 90: 1e-12 rad."""
+    """The xi and eta by astropy's TAN; X west and Y north at angle 0, Y towards east at 90: 1e-12 rad."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [266.4, -29.0]
     wcs.wcs.crpix, wcs.wcs.cdelt = [0, 0], [1, 1]

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+from test_coverage import on_chip
 
 from galcen.errors import ConfigError
 from galcen.survey import pointing
@@ -13,7 +14,6 @@ from galcen.survey.ephemeris import observer
 from galcen.survey.nodes import Ledger, Window, galactic, large_frame, square
 from galcen.survey.orbit import JULIAN_YEAR_S, Orbit, period, state
 from galcen.survey.visibility import Limits, half_arc, revolutions
-from test_coverage import on_chip
 
 CAMERA = square_camera(4.3704e6, 19520.0, 22400.0, (0.0, -90.0, 180.0, 90.0))
 PITCH = np.degrees(22400.0 / 4.3704e6)
@@ -39,7 +39,7 @@ def task(frame=False, **changed):
 
 
 @functools.cache
-def made(frame=True, n_orbit=150, **changed):
+def made(frame=True, n_orbit=60, **changed):
     """A plan with its task and exposures."""
     what = task(frame, **changed)
     plan = pointing.make_plan(what, n_orbit, ROOT)
@@ -83,7 +83,7 @@ def test_six_seasons_in_three_years():
     autumn = plan.season % 2 == 0  # the survey begins in July
     assert ((of_year[autumn] > 0.58) & (of_year[autumn] < 0.85)).all()
     assert ((of_year[~autumn] > 0.08) & (of_year[~autumn] < 0.34)).all()
-    assert np.bincount(plan.season).min() >= 24
+    assert np.bincount(plan.season).min() >= 9
 
 
 def test_every_revolution_is_there_once():
@@ -97,7 +97,7 @@ def test_every_revolution_is_there_once():
 
 
 def test_the_arc_ends_where_the_limit_is():
-    """At its end a direction is the margin and 0.02 deg above the limit, to 0.02 deg; it is highest between."""
+    """At its end a direction is 0.02 deg above the limit, to 0.02 deg; it is highest in the middle."""
     direction = galactic(np.array(-0.3), np.array(0.1))
     orbit, limits = Orbit(), Limits(duty=1.0)
     t = revolutions(orbit, (2031.0, 2031.5), direction, limits, 1.0).t
@@ -143,7 +143,7 @@ def test_consecutive_fields_overlap_by_half_and_stars_change_chips():
 
 
 def test_least_observed_first_evens_out_the_coverage():
-    """Spread over the cells of the window 20 per cent below that of nodes in turn, and every node is visited."""
+    """Spread over the cells of the window 20 per cent below that of nodes in turn; all nodes are used."""
     what, plan, _ = made(True, n_orbit=300)
     first = np.degrees(np.arccos(np.clip(plan.node_axes[:, 2] @ what.nodes.T, -1, 1)))
     assert len(np.unique(first.argmin(axis=1))) > 0.9 * len(what.nodes)
@@ -173,7 +173,7 @@ def test_the_second_square_is_about_another_node():
     # The X axes of a square are parallel, and the middle of its fields is the node.
     middles = plan.axes[:, :, 2].reshape(-1, 2, 4, 3).mean(axis=2)
     apart = degrees_between(middles[:, 0], middles[:, 1])
-    assert (apart > 0.01).all()
+    assert (apart > 0.2).mean() > 0.9
     far = degrees_between(plan.axes[:, 3, 2], plan.axes[:, 4, 2]) > np.sqrt(2) * np.degrees(CAMERA.radius)
     slew = plan.start[:, 4] - plan.start[:, 3] - plan.n_exposure * 13.7
     np.testing.assert_allclose(slew, np.where(far, 220.0, 115.0))
@@ -196,14 +196,14 @@ def test_exposures_follow_each_other():
 
 
 def test_position_angles():
-    """Sun shield: X across the plane of field and Sun, Y to the Sun. Fixed: as given. Random: 10 deg about."""
-    what, plan, _ = made(True)
+    """Sun shield: X across the plane of field and Sun, Y to the Sun. Fixed: as given. Random: 10 deg."""
+    what, plan, _ = made(False)
     to_sun = -observer(what.orbit, plan.t).sun
     assert abs((plan.node_axes[:, 0] * to_sun).sum(axis=1)).max() < 5e-4  # the Sun moves in an orbit
     assert ((plan.node_axes[:, 1] * to_sun).sum(axis=1) > 0.7).all()
-    fixed = pointing_of(made(True, position_angle="fixed")[1].node_axes)[2]
+    fixed = pointing_of(made(False, position_angle="fixed")[1].node_axes)[2]
     np.testing.assert_allclose(fixed, 58.6, atol=1e-10)
-    angles = pointing_of(made(True, position_angle="random")[1].node_axes)[2] - 58.6
+    angles = pointing_of(made(False, 150, position_angle="random")[1].node_axes)[2] - 58.6
     assert abs(angles).max() <= 10
     assert abs(angles.mean()) < 4 * 10 / np.sqrt(3 * 150)
     assert angles.std() == pytest.approx(10 / np.sqrt(3), rel=0.15)
@@ -247,7 +247,7 @@ def test_the_plan_does_not_depend_on_the_block():
             r"no season between 2031\.90 and 2032\.05: the Sun is never 45 to 135",
         ),
         ({"limits": Limits(sun_min_deg=179.0, sun_max_deg=180.0)}, 1, "never 179 to 180 deg"),
-        ({"limits": Limits(earth_deg=95.0)}, 1, "95 deg above the Earth's limb for .* s at most"),
+        ({"limits": Limits(earth_deg=112.0)}, 1, "112 deg above the Earth's limb for .* s at most"),
         ({"n_field": 16, "slew_small_s": 400.0}, 1, "16 fields with one exposure each take"),
         ({"span": (2031.09, 2031.1)}, 500, r"n_orbits = 500, but only \d\d revolutions .* take fewer"),
     ],
