@@ -17,6 +17,7 @@ from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
 from galcen.config.sky import Footprint, Tiling
+from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError
 
@@ -50,6 +51,8 @@ class Config(Section):
     """Test of the posterior on stars of known truth."""
     survey_sources: SurveySources = SurveySources()
     """Stars that the mock survey observes."""
+    survey: Survey = Survey()
+    """Mock survey."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -13,4 +13,5 @@ VERSIONS = {
     "truth": 4,
     "report_page": 2,
     "survey_sources": 1,
+    "exposure_plan": 1,
 }
