@@ -17,6 +17,7 @@ from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
 from galcen.config.sky import Footprint, Tiling
+from galcen.config.survey import Survey
 from galcen.errors import ConfigError
 
 __all__ = ["Config", "load", "parse", "section_json"]
@@ -47,6 +48,8 @@ class Config(Section):
     """Draw of the true values."""
     calibration: Calibration = Calibration()
     """Test of the posterior on stars of known truth."""
+    survey: Survey = Survey()
+    """Mock survey."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
