@@ -73,6 +73,18 @@ def choices(stage, **values):
     return json.dumps({**values, "version": VERSIONS[stage]})
 
 
+def plan_options():
+    """Options of the exposure plan: of the section `survey` no more than decides it."""
+    values = {
+        name: getattr(SETTINGS.survey, name).model_dump(mode="json")
+        for name in ("telescope", "plan")
+    }
+    footprint = SETTINGS.footprint.model_dump(mode="json")
+    return choices(
+        "exposure_plan", seed=SETTINGS.seed, footprint=footprint, survey=values
+    )
+
+
 def tile_memory(base, per_cell):
     """Memory [MB] of a job: grows with the cells of its tile and with the attempt."""
 

@@ -25,9 +25,7 @@ class Window(Section):
         for axis in "lb":
             low, high = getattr(self, f"{axis}_min"), getattr(self, f"{axis}_max")
             if not low < high <= low + 20:
-                raise ValueError(
-                    f"{axis}_min = {low} must be below {axis}_max = {high}, by 20 deg at most"
-                )
+                raise ValueError(f"{axis}_min = {low} must be below {axis}_max = {high}, by 20 deg at most")
         return self
 
 
@@ -54,7 +52,10 @@ class Telescope(Section):
     def field_deg(self) -> float:
         """Side of the field of view, from outer edge to outer edge [deg]."""
         return math.degrees(
-            2 * math.atan((1e3 * self.chip_pitch_mm + self.chip_pixels * self.pixel_um) / (2 * self.focal_length_um))
+            2
+            * math.atan(
+                (1e3 * self.chip_pitch_mm + self.chip_pixels * self.pixel_um) / (2 * self.focal_length_um)
+            )
         )
 
     @model_validator(mode="after")
@@ -62,7 +63,8 @@ class Telescope(Section):
         side = self.chip_pixels * self.pixel_um / 1e3
         if side >= self.chip_pitch_mm:
             raise ValueError(
-                f"chip_pitch_mm = {self.chip_pitch_mm} must be above the side of a chip, {side} mm: chips overlap"
+                f"chip_pitch_mm = {self.chip_pitch_mm} must be above the side of a chip, {side} mm, lest "
+                "chips overlap"
             )
         if self.exposure_s > self.repetition_s:
             raise ValueError(

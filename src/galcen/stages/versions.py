@@ -12,4 +12,5 @@ VERSIONS = {
     "calibrate": 1,
     "truth": 4,
     "report_page": 2,
+    "exposure_plan": 1,
 }

@@ -1,8 +1,8 @@
 """How often directions fall on a chip: pixels of a coverage map, cells of the plan's grid, stars.
 
-Every exposure counts with its own pointing and twist; only targets within reach of a chip's edge are looked at
-exposure by exposure, for the others that of the field decides. Left out: distortion, aberration (a shift of
-the whole field, which the attitude follows) and the motion of the stars.
+Every exposure counts with its own pointing and twist; only targets within reach of a chip's edge are looked
+at exposure by exposure, for the others that of the field decides. Left out: distortion, aberration (a shift
+of the whole field, which the attitude follows) and the motion of the stars.
 """
 
 from typing import NamedTuple
@@ -54,7 +54,9 @@ def unit(lon_deg: Float[np.ndarray, "..."], lat_deg: Float[np.ndarray, "..."]) -
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
-def triad(direction: Float[np.ndarray, "... 3"], pa_deg: Float[np.ndarray, "..."]) -> Float[np.ndarray, "... 3 3"]:
+def triad(
+    direction: Float[np.ndarray, "... 3"], pa_deg: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "... 3 3"]:
     """Rows: focal axes X, Y and the boresight, of pointings with position angles `pa_deg` of +Y.
 
     `e_X = -cos(pa) E + sin(pa) N`, `e_Y = sin(pa) E + cos(pa) N`: left-handed, +X is west at pa = 0.
@@ -111,18 +113,9 @@ def exposures_of(
     # To first order; 2 per cent stand for the second, and for the projection's stretch at the corner.
     np.maximum.at(reach, field, 1.02 * (moved + turned * np.tan(camera.radius)))
     counts = np.zeros(len(target), dtype=np.int32)
-    _count(
-        np.ascontiguousarray(target[order]),
-        np.ascontiguousarray(field_axes),
-        np.ascontiguousarray(exposure_axes),
-        np.asarray(first, dtype=np.int64),
-        reach,
-        camera.radius,
-        camera.focal_length_um,
-        camera.half_um,
-        camera.chips,
-        counts,
-    )
+    optics = (camera.radius, camera.focal_length_um, camera.half_um, camera.chips)
+    vectors = [np.ascontiguousarray(a) for a in (target[order], field_axes, exposure_axes)]
+    _count(*vectors, np.asarray(first, dtype=np.int64), reach, *optics, counts)
     result = np.empty_like(counts)
     result[order] = counts
     return result
@@ -130,19 +123,30 @@ def exposures_of(
 
 def fields_seeing(
     target: Float[np.ndarray, "n_target 3"], axes: Float[np.ndarray, "n_field 3 3"], camera: Camera
-) -> Int[np.ndarray, "n_field n_target"]:
-    """1 where a field has a target on a chip, else 0."""
-    seen = np.zeros((len(axes), len(target)), dtype=np.uint8)
-    _see(
-        np.ascontiguousarray(target),
-        np.ascontiguousarray(axes),
-        np.cos(camera.radius),
-        camera.focal_length_um,
-        camera.half_um,
-        camera.chips,
-        seen,
-    )
+) -> Int[np.ndarray, " n_target"]:
+    """How many of the fields have each target on a chip."""
+    seen = np.empty(len(target), dtype=np.int64)
+    optics = (camera.radius, camera.focal_length_um, camera.half_um, camera.chips)
+    _see(np.ascontiguousarray(target), np.ascontiguousarray(axes), *optics, seen)
     return seen
+
+
+def mean_counts(
+    cells: Float[np.ndarray, "n_cell 3"],
+    counts: Int[np.ndarray, " n_cell"],
+    near: Int[np.ndarray, " n_near"],
+    first: Int[np.ndarray, " n_node+1"],
+    axes: Float[np.ndarray, "n_node n_field 3 3"],
+    camera: Camera,
+) -> Float[np.ndarray, " n_node"]:
+    """Mean count of the cells that the fields about each node see; 1e300 where they see none.
+
+    Only the cells `near[first[k] : first[k + 1]]` are looked at for node `k`.
+    """
+    means = np.empty(len(axes))
+    optics = (camera.radius, camera.focal_length_um, camera.half_um, camera.chips)
+    _mean_counts(cells, counts, near, first, np.ascontiguousarray(axes), *optics, means)
+    return means
 
 
 @compiled
@@ -155,10 +159,11 @@ def _outside(
     chips: Float[np.ndarray, "n_chip 4"],
 ) -> float:
     """How far outside the nearest chip a target falls [um]; negative inside."""
-    x = focal_length_um * (target[0] * axes[0, 0] + target[1] * axes[0, 1] + target[2] * axes[0, 2]) / depth
-    y = focal_length_um * (target[0] * axes[1, 0] + target[1] * axes[1, 1] + target[2] * axes[1, 2]) / depth
+    scale = focal_length_um / depth
+    x = scale * (target[0] * axes[0, 0] + target[1] * axes[0, 1] + target[2] * axes[0, 2])
+    y = scale * (target[0] * axes[1, 0] + target[1] * axes[1, 1] + target[2] * axes[1, 2])
     least = 1e30
-    for c in range(len(chips)):
+    for c in range(chips.shape[0]):
         dx, dy = x - chips[c, 0], y - chips[c, 1]
         nx, ny = chips[c, 2] * dx - chips[c, 3] * dy, chips[c, 3] * dx + chips[c, 2] * dy
         least = min(least, max(abs(nx), abs(ny)) - half_um)
@@ -166,20 +171,57 @@ def _outside(
 
 
 @compiled
-def _see(
-    target: Float[np.ndarray, "n_target 3"],
-    axes: Float[np.ndarray, "n_field 3 3"],
+def _is_seen(
+    target: Float[np.ndarray, " 3"],
+    axes: Float[np.ndarray, "3 3"],
     nearest: float,
     focal_length_um: float,
     half_um: float,
     chips: Float[np.ndarray, "n_chip 4"],
-    seen: Int[np.ndarray, "n_field n_target"],
+) -> bool:
+    depth = target[0] * axes[2, 0] + target[1] * axes[2, 1] + target[2] * axes[2, 2]
+    return depth >= nearest and _outside(target, axes, depth, focal_length_um, half_um, chips) <= 0
+
+
+@compiled
+def _see(
+    target: Float[np.ndarray, "n_target 3"],
+    axes: Float[np.ndarray, "n_field 3 3"],
+    radius: float,
+    focal_length_um: float,
+    half_um: float,
+    chips: Float[np.ndarray, "n_chip 4"],
+    seen: Int[np.ndarray, " n_target"],
 ) -> None:
-    for f in range(len(axes)):
-        for i in range(len(target)):
-            depth = target[i, 0] * axes[f, 2, 0] + target[i, 1] * axes[f, 2, 1] + target[i, 2] * axes[f, 2, 2]
-            if depth >= nearest:
-                seen[f, i] = _outside(target[i], axes[f], depth, focal_length_um, half_um, chips) <= 0
+    nearest = np.cos(radius)
+    for i in range(len(target)):
+        seen[i] = 0
+        for f in range(len(axes)):
+            seen[i] += _is_seen(target[i], axes[f], nearest, focal_length_um, half_um, chips)
+
+
+@compiled
+def _mean_counts(
+    cells: Float[np.ndarray, "n_cell 3"],
+    counts: Int[np.ndarray, " n_cell"],
+    near: Int[np.ndarray, " n_near"],
+    first: Int[np.ndarray, " n_node+1"],
+    axes: Float[np.ndarray, "n_node n_field 3 3"],
+    radius: float,
+    focal_length_um: float,
+    half_um: float,
+    chips: Float[np.ndarray, "n_chip 4"],
+    means: Float[np.ndarray, " n_node"],
+) -> None:
+    nearest = np.cos(radius)
+    for k in range(len(axes)):
+        total, n_seen = 0, 0
+        for i in near[first[k] : first[k + 1]]:
+            for f in range(axes.shape[1]):
+                if _is_seen(cells[i], axes[k, f], nearest, focal_length_um, half_um, chips):
+                    total += counts[i]
+                    n_seen += 1
+        means[k] = total / n_seen if n_seen > 0 else 1e300
 
 
 @compiled

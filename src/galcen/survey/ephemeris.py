@@ -1,7 +1,7 @@
 """Where the observer is, and how fast: the Earth of `erfa.epv00` plus the satellite.
 
 The Earth is good to 13 km and 5 mm/s (1900 to 2100, against JPL DE405). Times are Julian years of TCB; the
-ephemeris is looked up at the TDB of the same instant, 20 s behind in 2030, while the satellite is tabulated
+ephemeris is looked up at the TDB of the same instant, 26 s behind in 2030, while the satellite is tabulated
 in TCB itself. That lengths and speeds of TDB and TCB differ by 1.55e-8 is left out (0.5 mm/s, 2 km).
 
 References

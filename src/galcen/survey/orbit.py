@@ -29,8 +29,8 @@ J2 = 1.0826359e-3
 
 JULIAN_YEAR_S = 365.25 * 86400.0
 
-# Mean longitude of the Sun, mean equinox of date [deg], T in Julian centuries from 2000.0: Simon et al. (1994),
-# A&A 282, 663, as in Meeus (1998), eq. 25.2. The right ascension of the mean Sun equals it.
+# Mean longitude of the Sun, mean equinox of date [deg], by powers of Julian centuries from 2000.0: Simon et
+# al. (1994), A&A 282, 663, as in Meeus (1998), eq. 25.2. The right ascension of the mean Sun equals it.
 _MEAN_SUN = (280.46646, 36000.76983, 0.0003032)
 
 
