@@ -12,6 +12,8 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/catalogue.smk"
 include: "workflow/rules/calibration.smk"
 include: "workflow/rules/survey.smk"
+include: "workflow/rules/survey_sources.smk"
+include: "workflow/rules/expose.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from galcen.errors import SchemaError
-from galcen.io.camera_json import Camera
+from galcen.io.camera_json import SizedCamera
 from galcen.io.exposures_schema import (
     EXPOSURES,
     INJECTED,
@@ -69,7 +69,7 @@ def group_name(orbit: int) -> str:
 
 @contextmanager
 def create_orbits(
-    path: Path, product: str, orbits: Sequence[int], camera: Camera, attributes: Mapping[str, str]
+    path: Path, product: str, orbits: Sequence[int], camera: SizedCamera, attributes: Mapping[str, str]
 ) -> Iterator[h5py.File]:
     """A new file of the measurements or of the truth of some orbits, to be filled one by one."""
     own = {"orbits": json.dumps([int(orbit) for orbit in orbits]), "camera": camera.to_json()}
@@ -115,9 +115,9 @@ def open_injected(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def camera_of(file: h5py.File) -> Camera:
+def camera_of(file: h5py.File) -> SizedCamera:
     """The nominal camera."""
-    return Camera.from_json(str(file.attrs.get("camera", "")), file.filename)
+    return SizedCamera.from_json(str(file.attrs.get("camera", "")), file.filename)
 
 
 def orbits_of(file: h5py.File) -> list[int]:
@@ -130,7 +130,9 @@ def orbits_of(file: h5py.File) -> list[int]:
     """
     orbits = [int(orbit) for orbit in json.loads(str(file.attrs.get("orbits", "[]")))]
     if any(late <= early for early, late in zip(orbits, orbits[1:], strict=False)):
-        raise SchemaError(f"{file.filename}: orbits are not in ascending order: {orbits}; make the file again")
+        raise SchemaError(
+            f"{file.filename}: orbits are not in ascending order: {orbits}; make the file again"
+        )
     names = {group_name(orbit) for orbit in orbits}
     if names != set(file):
         odd = ", ".join(sorted(names ^ set(file)))
@@ -153,7 +155,7 @@ def read_orbit(file: h5py.File, orbit: int) -> OrbitMeasurements:
     columns = {name: read_array(group, name) for name in MEASUREMENTS.names}
     exposures = read_columns(group, ORBIT_EXPOSURES)
     measured = OrbitMeasurements(**columns, offset=read_array(group, "offset"), exposures=exposures)
-    check_orbit(measured, orbit, camera_of(file).n_chip, f"{file.filename}: orbit {orbit}")
+    check_orbit(measured, orbit, camera_of(file).camera.n_chip, f"{file.filename}: orbit {orbit}")
     return measured
 
 

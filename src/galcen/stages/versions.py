@@ -13,4 +13,6 @@ VERSIONS = {
     "truth": 4,
     "report_page": 2,
     "exposure_plan": 1,
+    "survey_sources": 1,
+    "expose": 1,
 }

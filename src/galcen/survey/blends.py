@@ -80,7 +80,9 @@ def blended(
     lost, primary = np.zeros(n_star, dtype=bool), np.zeros(n_star, dtype=bool)
     flux, east, north = np.ones(n_star), np.zeros(n_star), np.zeros(n_star)
     near = pairs[np.linalg.norm(direction[pairs[:, 0]] - direction[pairs[:, 1]], axis=1) <= radius]
-    swap = (hw[near[:, 1]] < hw[near[:, 0]]) | ((hw[near[:, 1]] == hw[near[:, 0]]) & (near[:, 1] < near[:, 0]))
+    swap = (hw[near[:, 1]] < hw[near[:, 0]]) | (
+        (hw[near[:, 1]] == hw[near[:, 0]]) & (near[:, 1] < near[:, 0])
+    )
     near = np.where(swap[:, None], near[:, ::-1], near)
     order = np.lexsort((near[:, 1], hw[near[:, 1]], near[:, 0], hw[near[:, 0]]))
     for bright, faint in near[order]:

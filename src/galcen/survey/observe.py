@@ -208,7 +208,10 @@ def place(
     for e, at in enumerate(start):
         star.ravel()[at : at + count[e]], chip.ravel()[at : at + count[e]] = near.star[e], near.chip[e]
     constants = np.stack(
-        [np.asarray(leaf) for leaf in (*jax.tree.leaves(exposures.observer), *jax.tree.leaves(axes), *camera.f)]
+        [
+            np.asarray(leaf)
+            for leaf in (*jax.tree.leaves(exposures.observer), *jax.tree.leaves(axes), *camera.f)
+        ]
     )
     sources, detector = jnp.asarray(columns), jnp.stack(affine(camera.chips))
     pixels = np.empty((2, *star.shape))
@@ -294,9 +297,7 @@ def _near(
         np.stack(exposures.observer.beta, axis=-1),
         np.ascontiguousarray(scale),
     )
-    chips = Chips(
-        np.stack(affine(camera.chips), axis=-1), half, float(np.arctan(corner.max() / scale.min()))
-    )
+    chips = Chips(np.stack(affine(camera.chips), axis=-1), half, float(np.arctan(corner.max() / scale.min())))
     return candidates(direction, visible, sky.tree, exposures.field, frames, chips, sky.moved)
 
 
