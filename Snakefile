@@ -13,6 +13,7 @@ include: "workflow/rules/catalogue.smk"
 include: "workflow/rules/calibration.smk"
 include: "workflow/rules/survey_sources.smk"
 include: "workflow/rules/survey.smk"
+include: "workflow/rules/expose.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -43,6 +43,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 wildcard_constraints:
     tile=r"t\d{3}_\d{3}",
     survey=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    orbits=r"o\d{5}-\d{5}",
 
 
 def results(path):
@@ -82,6 +83,18 @@ def plan_options():
     footprint = SETTINGS.footprint.model_dump(mode="json")
     return choices(
         "exposure_plan", seed=SETTINGS.seed, footprint=footprint, survey=values
+    )
+
+
+def exposure_options():
+    """Options of the exposures: of the section `survey` the telescope alone."""
+    telescope = SETTINGS.survey.telescope.model_dump(mode="json")
+    observation = SETTINGS.observation.model_dump(mode="json")
+    return choices(
+        "expose",
+        seed=SETTINGS.seed,
+        survey={"telescope": telescope},
+        observation=observation,
     )
 
 

@@ -16,6 +16,7 @@ from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
+from galcen.config.observation import Observation
 from galcen.config.sky import Footprint, Tiling
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
@@ -53,6 +54,8 @@ class Config(Section):
     """Stars that the mock survey observes."""
     survey: Survey = Survey()
     """Mock survey."""
+    observation: Observation = Observation()
+    """Mock exposures."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -14,4 +14,5 @@ VERSIONS = {
     "report_page": 2,
     "survey_sources": 1,
     "exposure_plan": 1,
+    "expose": 1,
 }
