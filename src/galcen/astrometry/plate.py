@@ -30,11 +30,18 @@ STEP_TOLERANCE = 1e-3
 WEIGHT_TOLERANCE = 1e-3
 """Weights that change by less are settled."""
 
-UPHILL = 0.01
-"""Fraction by which an undamped step may raise chi2.
+HOLD = 1e-8
+"""Damping at all times.
 
-All chips may move together against the attitude. Such a step changes chi2 by its second order only and is
-taken back in the next one; to forbid it would mean hundreds of small ones.
+Chips may move together against the attitude: neither data nor priors decide that, and rounding would make large
+steps of it. Its scaled eigenvalues are 1e-11 to 1e-9, those of all that matters to a source 1e-5 or more: these
+are not slowed down.
+"""
+
+UPHILL = 1e-3
+"""Fraction by which a step that is not damped further may raise chi2.
+
+It is the second order of such moves, and the next step takes it back.
 """
 
 ATTITUDE_STEPS = 30
@@ -108,16 +115,16 @@ def solve(
     """
     state = with_attitude(problem, start(problem))
     weights = (problem.observations.is_real.astype(np.float64), np.ones(len(problem.sources.ra)))
-    damping, history = 0.0, []
+    damping, history = HOLD, []
     normal = plate_normal.assemble(problem, state, *weights)
     before = normal.residual
     for _ in range(MAX_STEPS):
         state, normal, step = _accepted(problem, state, normal, weights, damping)
-        damping = step.damping / 100 if step.damping > FIRST_DAMPING else 0.0
+        damping = max(step.damping / 100, HOLD)
         history.append(step)
         if report is not None:
             report(step)
-        is_small = step.largest_step < STEP_TOLERANCE and step.damping == 0.0
+        is_small = step.largest_step < STEP_TOLERANCE and step.damping == HOLD
         if robust != PLAIN and step.largest_step < 1.0:
             found = _weights(problem, state, normal, robust, weights[1])
             if (
@@ -196,7 +203,7 @@ def _accepted(
         found = plate_normal.assemble(problem, trial, *weights)
         after = found.chi2_data + found.chi2_prior
         largest = float(np.abs(solution.source * np.sqrt(normal.ss[(0, 1), (0, 1)])).max())
-        if after <= before * (1 + (UPHILL if damping == 0.0 else 0.0)):
+        if after <= before * (1 + (UPHILL if damping == HOLD else 0.0)):
             return trial, found, Step(after, damping, largest)
         damping = max(10 * damping, FIRST_DAMPING)
     raise ConvergenceError(
