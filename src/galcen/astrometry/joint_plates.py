@@ -36,7 +36,7 @@ from galcen.astrometry.plate_weights import (
     redundancy,
     without_each_exposure,
 )
-from galcen.astrometry.robust_weights import normal_errors
+from galcen.astrometry.robust_weights import BAD, normal_errors
 from galcen.errors import ConvergenceError
 
 SETTLED = 1e-7
@@ -86,8 +86,8 @@ class JointSolution(NamedTuple):
     weight: Float[np.ndarray, " n_obs"]
     z: Float[np.ndarray, " n_obs"]  # |residual| over its own sigma, two axes as one
     excess_noise: Float[np.ndarray, " n_exp"]  # [pixel]
-    chi2: Float[np.ndarray, " n_exp"]  # weighted, over its mean under normal errors times redundancy
-    dof: Float[np.ndarray, " n_exp"]
+    chi2: Float[np.ndarray, " n_exp"]  # without bad observations; its mean under normal errors is dof
+    dof: Float[np.ndarray, " n_exp"]  # redundancy, without that of bad observations
     spectrum: Spectrum
     n_outer: int
 
@@ -234,6 +234,7 @@ def _result(
     variance = data.sigma**2 + noise[data.exposure, None] ** 2
     factor = normal_errors() if (w < 1).any() else None
     n_exp = len(noise)
+    kept = w >= BAD
     square = (w[:, None] * line.residual**2 / variance).sum(axis=1) / (factor.chi2 if factor else 1.0)
     return JointSolution(
         unknowns,
@@ -245,8 +246,8 @@ def _result(
         w,
         normalised(line.residual, variance, part),
         noise,
-        np.bincount(data.exposure, square, n_exp),
-        np.bincount(data.exposure, part.sum(axis=1), n_exp),
+        np.bincount(data.exposure, kept * square, n_exp),
+        np.bincount(data.exposure, kept * part.sum(axis=1), n_exp),
         normals.spectrum(),
         n_outer,
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from galcen.astrometry.robust_weights import as_one_axis, loss, normal_errors, weight
+from galcen.astrometry.robust_weights import BAD, as_one_axis, loss, normal_errors, weight
 
 LEAST_WEIGHT = 1e-8
 """Keeps the block of a star regular whose observations are all bad."""
@@ -136,14 +136,16 @@ def excess_variance(
 ) -> Float[np.ndarray, " n_exp"]:
     """Variance to add in each exposure, so that its chi-square is its redundancy.
 
-    Solves sum w r^2 / (sigma^2 + v) = c sum part for v, c being the mean of w z^2 under normal errors; nought
-    where the residuals are smaller than the stated errors already. Newton's steps rise monotonically to the
-    solution, as the left side is convex and falls.
+    Solves sum w r^2 / (sigma^2 + v) = c sum part for v, c being the mean of w z^2 under normal errors, over
+    all observations that are not bad; nought where the residuals are smaller than the stated errors already.
+    Newton's steps rise monotonically to the solution, as the left side is convex and falls.
     """
     n_exp = seen.n_exposure
     factor = normal_errors().chi2 if (w < 1).any() else 1.0
-    wanted = factor * np.bincount(seen.exposure, part.sum(axis=1), n_exp)
-    top = w[:, None] * seen.residual**2
+    # Bad observations have no part in the sum, and must have none in what it is to be.
+    kept = w >= BAD
+    wanted = factor * np.bincount(seen.exposure, kept * part.sum(axis=1), n_exp)
+    top = (kept * w)[:, None] * seen.residual**2
     found = np.zeros(n_exp)
     for _ in range(MAX_NOISE_STEPS):
         below = seen.sigma**2 + found[seen.exposure, None]
@@ -181,5 +183,5 @@ def extrapolated(
         first, second = trail[1] - trail[0], trail[2] - trail[1]
         factor = float(first @ second) / max(float(first @ first), np.finfo(float).tiny)
         if 0.2 < factor < 0.98:
-            return np.sqrt(np.maximum(trail[2] + second * factor / (1.0 - factor), 0.0)), []
+            return np.sqrt(np.maximum(trail[2] + second * factor / (1.0 - factor), trail[2] / 4.0)), []
     return np.sqrt(trail[-1]), trail
