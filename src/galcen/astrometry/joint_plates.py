@@ -36,11 +36,14 @@ from galcen.astrometry.plate_weights import (
     redundancy,
     without_each_exposure,
 )
-from galcen.astrometry.robust_weights import BAD, normal_errors
+from galcen.astrometry.robust_weights import BAD, NormalErrors, normal_errors
 from galcen.errors import ConvergenceError
 
 SETTLED = 1e-7
 """Largest change of a star's parameter in the last step of Gauss-Newton [its sigma with known plates]."""
+
+ROUNDINGS = 1e3
+"""The same, in roundings of the largest position."""
 
 SEARCHED_UNTIL = 5
 """Outer steps whose weights come from solving each star without each of its exposures."""
@@ -88,8 +91,25 @@ class JointSolution(NamedTuple):
     excess_noise: Float[np.ndarray, " n_exp"]  # [pixel]
     chi2: Float[np.ndarray, " n_exp"]  # without bad observations; its mean under normal errors is dof
     dof: Float[np.ndarray, " n_exp"]  # redundancy, without that of bad observations
+    square: Float[np.ndarray, " n_obs"]  # weighted, its mean under normal errors is the redundancy
+    covariance_factor: float  # of the inverse normal matrix, for what the weights do to normal errors
     spectrum: Spectrum
     n_outer: int
+
+    @property
+    def is_bad(self) -> Bool[np.ndarray, " n_obs"]:
+        """Observations that are taken for outliers."""
+        return self.weight < BAD
+
+    @property
+    def plate_error(self) -> Float[np.ndarray, "n_exp 2 k"]:
+        """Errors of the terms of the plates; nought for those of a reference plate."""
+        variance = np.diag(self.normals.plate_covariance()) * self.covariance_factor
+        return np.sqrt(np.maximum(variance, 0.0)).reshape(self.unknowns.plate.shape)
+
+    def joint_covariance(self) -> Float[np.ndarray, "n n"]:
+        """Covariance of all parameters of all stars, by star; singular where constraints bind the stars."""
+        return self.covariance_factor * self.normals.joint_covariance()
 
 
 class Linearised(NamedTuple):
@@ -177,6 +197,9 @@ def _newton(
 ) -> tuple[Unknowns, Normals, Linearised]:
     """Gauss-Newton with fixed weights, down to rounding; the matrix is made anew only where that helps."""
     line = linearise(data, unknowns, frame, options.order)
+    # Where the errors are tiny, the rounding of the positions is what remains.
+    rounding = np.finfo(float).eps * np.abs(data.position).max() * np.sqrt(inverse_variance.max())
+    settled = max(SETTLED, ROUNDINGS * rounding)
     for _ in range(options.max_newton):
         conditions = constraints(frame, unknowns.star, unknowns.plate)
         try:
@@ -197,13 +220,13 @@ def _newton(
             unknowns = Unknowns(unknowns.star + by_star, unknowns.plate + by_plate)
             line = linearise(data, unknowns, frame, options.order)
             # At the solution the right-hand side is rounding alone, and so is the step.
-            if step < SETTLED:
+            if step < settled:
                 return unknowns, normals, line
         if not np.isfinite(step):
             break
     raise ConvergenceError(
         f"joint plates: Gauss-Newton does not settle in {options.max_newton} steps (the last is {step:.2g} "
-        f"sigma, expected {SETTLED:g}); are the names right, and is the order too high for the stars?"
+        f"sigma, expected {settled:.2g}); are the names right, and is the order too high for the stars?"
     )
 
 
@@ -232,13 +255,12 @@ def _result(
 ) -> JointSolution:
     """Everything that is told of a solution."""
     variance = data.sigma**2 + noise[data.exposure, None] ** 2
-    factor = normal_errors() if (w < 1).any() else None
-    n_exp = len(noise)
-    kept = w >= BAD
-    square = (w[:, None] * line.residual**2 / variance).sum(axis=1) / (factor.chi2 if factor else 1.0)
+    factor = normal_errors() if (w < 1).any() else NormalErrors(1.0, 1.0)
+    n_exp, kept = len(noise), w >= BAD
+    square = (w[:, None] * line.residual**2 / variance).sum(axis=1) / factor.chi2
     return JointSolution(
         unknowns,
-        normals.star_covariance() * (factor.covariance if factor else 1.0),
+        normals.star_covariance() * factor.covariance,
         normals,
         line.residual,
         np.linalg.solve(line.by_place, line.residual[:, :, None])[:, :, 0],
@@ -248,6 +270,8 @@ def _result(
         noise,
         np.bincount(data.exposure, kept * square, n_exp),
         np.bincount(data.exposure, kept * part.sum(axis=1), n_exp),
+        square,
+        factor.covariance,
         normals.spectrum(),
         n_outer,
     )

@@ -11,5 +11,6 @@ VERSIONS = {
     "draw": 6,
     "calibrate": 1,
     "truth": 4,
+    "joint_plates": 1,
     "report_page": 2,
 }
