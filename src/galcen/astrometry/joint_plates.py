@@ -42,6 +42,9 @@ from galcen.errors import ConvergenceError
 SETTLED = 1e-7
 """Largest change of a star's parameter in the last step of Gauss-Newton [its sigma with known plates]."""
 
+NEAR = 10.0
+"""Way from where the matrix was made to the solution, at most [the same]: it gives the covariances."""
+
 ROUNDINGS = 1e3
 """The same, in roundings of the largest position."""
 
@@ -210,18 +213,21 @@ def _newton(
                 "and the exposures must be joined by common stars: raise min_exposures, or lower the order"
             ) from None
         sigma = np.sqrt(np.einsum("nii->ni", normals.block_inverse))
-        before, step = np.inf, np.inf
+        before, step, moved = np.inf, np.inf, 0.0
         while step < 0.1 * before or not np.isfinite(before):
             value = constraints(frame, unknowns.star, unknowns.plate).value
             by_star, by_plate = normals.solve(line.residual, value)
             before, step = step, float((np.abs(by_star) / sigma).max())
             if not np.isfinite(step):
                 break
+            moved += step
             unknowns = Unknowns(unknowns.star + by_star, unknowns.plate + by_plate)
             line = linearise(data, unknowns, frame, options.order)
             # At the solution the right-hand side is rounding alone, and so is the step.
-            if step < settled:
+            if step < settled and moved < NEAR:
                 return unknowns, normals, line
+            if step < settled:
+                break
         if not np.isfinite(step):
             break
     raise ConvergenceError(

@@ -29,9 +29,7 @@ class PlaneMap(NamedTuple):
         return basis(self.order, (place - self.centre) / self.half_size) @ self.coefficient
 
 
-def fit_map(
-    source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"], order: int, floor: float = 0.0
-) -> PlaneMap:
+def fit_map(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"], order: int) -> PlaneMap:
     """Robust fit of a map, by reweighting with the weights of `robust_weights`.
 
     Parameters
@@ -40,8 +38,6 @@ def fit_map(
         The same points in both planes; as many as the polynomial has terms at least.
     order
         Largest total degree; 1 is an affine map.
-    floor
-        Scatter [unit of target] below which no point is taken for wrong.
 
     Raises
     ------
@@ -62,10 +58,9 @@ def fit_map(
         # Points that the fit goes through exactly say nothing of the scatter.
         share = max(len(source) - terms.shape[1], 0) / len(source)
         scatter = MAD_TO_SIGMA * float(np.median(np.abs(residual))) / max(np.sqrt(share), 0.1)
-        size = max(scatter, floor)
-        if size == 0.0:
+        if scatter == 0.0:
             break
-        found = np.maximum(weight(as_one_axis((residual**2).sum(axis=1) / size**2)), LEAST_WEIGHT)
+        found = np.maximum(weight(as_one_axis((residual**2).sum(axis=1) / scatter**2)), LEAST_WEIGHT)
         settled = np.abs(found - w).max() < 1e-6
         w = found
         if settled:

@@ -200,9 +200,10 @@ class Normals:
 
 def _inverse(blocks: Float[np.ndarray, "n m m"]) -> Float[np.ndarray, "n m m"]:
     """Inverses of small symmetric matrices, scaled to unit diagonal first."""
-    scale = 1.0 / np.sqrt(np.einsum("nii->ni", blocks))
-    if not np.isfinite(scale).all():
+    diagonal = np.einsum("nii->ni", blocks)
+    if not (diagonal > 0).all():
         raise np.linalg.LinAlgError("a star has a parameter that no observation depends on")
+    scale = 1.0 / np.sqrt(diagonal)
     outer = scale[:, :, None] * scale[:, None, :]
     return np.linalg.inv(blocks * outer) * outer
 

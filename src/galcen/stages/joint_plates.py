@@ -102,9 +102,7 @@ def _common(parts: list[Rows]) -> list[Rows]:
     for part in parts:
         kept = ~is_numbered(part.star)
         columns = {name: values[kept] for name, values in part.columns.items()}
-        out.append(
-            Rows(part.path, part.row[kept], part.star[kept], part.exposure[kept], columns, part.unit)
-        )
+        out.append(Rows(part.path, part.row[kept], part.star[kept], part.exposure[kept], columns, part.unit))
     return out
 
 
