@@ -5,7 +5,7 @@ and magnitude, and brought there again by all matched stars, until the matches s
 has been seen often enough, since the stars of a crowded field move by a good part of their distances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ FIRST_RADIUS = 2.0
 """Radius of the first pass, over that of the others: nothing is known of the motions yet."""
 
 FEW_NAMES = 5
-"""With fewer common names a list is only shifted first: one wrong name would turn it."""
+"""With fewer common names a list is only turned, scaled and shifted first."""
 
 STARS_PER_TERM = 3
 """Matched stars for each term of a polynomial; with fewer its order is lowered."""
@@ -71,10 +71,10 @@ def match(
         The matches still change after `max_steps`.
     """
     faint = _aligned_magnitudes(lists, reference)
-    ids = _first_pass(lists, reference, names, faint, options)
+    ids, mapped = _first_pass(lists, reference, names, faint, options)
     seen = {_canonical(ids)}
     for _ in range(options.max_steps):
-        ids = _next_pass(lists, reference, ids, faint, options)
+        ids, mapped = _next_pass(lists, reference, ids, mapped, faint, options)
         state = _canonical(ids)
         if state in seen:
             # Either the same as before, or a round of a few doubtful stars that comes back to itself.
@@ -92,36 +92,42 @@ def _first_pass(
     names: Sequence[str],
     faint: list[Float[np.ndarray, " n"]],
     options: MatchOptions,
-) -> list[Int[np.ndarray, " n"]]:
-    """Lists in order of their distance in time, each matched with the stars found so far."""
+) -> tuple[list[Int[np.ndarray, " n"]], list[Float[np.ndarray, "n 2"]]]:
+    """Stars and places of all rows; by distance in time, each list with the stars found so far."""
     n_common = max(int(part.common.max(initial=-1)) for part in lists) + 1
     fresh = n_common
-    ids = [part.common.copy() for part in lists]
-    place, count, brightness = (np.zeros((0, 2)), np.zeros(0, int), np.zeros(0))
+    ids, mapped = [part.common.copy() for part in lists], [part.position for part in lists]
+    place, count, brightness = np.zeros((fresh, 2)), np.zeros(fresh, int), np.zeros(fresh)
     away = [abs(part.epoch - lists[reference].epoch) for part in lists]
     order = sorted(range(len(lists)), key=lambda e: (e != reference, away[e], names[e]))
     for e in order:
         part = lists[e]
-        here = part.position
+        here, named = part.position, np.zeros(0, int)
         if e != reference:
-            named = np.flatnonzero((part.common >= 0) & (part.common < len(count)))
+            named = np.flatnonzero(part.common >= 0)
             named = named[count[part.common[named]] > 0]
             if not len(named):
                 raise SchemaError(
                     f"star list {names[e]} has no name in common with the lists before it in time; expected "
                     "one at least, better ten: give some of its stars the names they have elsewhere"
                 )
-            target = place[part.common[named]]
-            here = fit_map(here[named], target, 1 if len(named) >= FEW_NAMES else 0)(here)
+            here = _first_map(here[named], place[part.common[named]])(here)
         loose = np.flatnonzero(ids[e] < 0)
         taken = np.zeros(len(count), bool)
-        taken[part.common[(part.common >= 0) & (part.common < len(count))]] = True
+        taken[part.common[part.common >= 0]] = True
         free = np.flatnonzero((count > 0) & ~taken)
         radius = FIRST_RADIUS * options.radius
-        row, star = _pairs(
-            _point(here[loose], faint[e][loose], radius, options),
-            _point(place[free], brightness[free], radius, options),
-        )
+        for last in (False, False, True):
+            row, star = _pairs(
+                _point(here[loose], faint[e][loose], radius, options),
+                _point(place[free], brightness[free], radius, options),
+            )
+            known = np.concatenate([named, loose[row]])
+            if last or e == reference or len(known) < STARS_PER_TERM * n_terms(1):
+                break
+            # A few names turn and stretch a list by more than the stars they lead to.
+            target = np.concatenate([place[part.common[named]], place[free[star]]])
+            here = fit_map(part.position[known], target, 1)(part.position)
         ids[e][loose[row]] = free[star]
         new = np.flatnonzero(ids[e] < 0)
         ids[e][new] = fresh + np.arange(len(new))
@@ -130,39 +136,58 @@ def _first_pass(
         count = _extended(count, fresh)
         # The position of the list nearest in time: a mean would lag behind the motion.
         place[ids[e]], brightness[ids[e]] = here, faint[e]
+        mapped[e] = here
         count[ids[e]] += 1
-    return ids
+    return ids, mapped
+
+
+def _first_map(
+    source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]
+) -> Callable[[Float[np.ndarray, "m 2"]], Float[np.ndarray, "m 2"]]:
+    """Map by common names alone: affine, for a few names a turn with scale and shift, for one a shift."""
+    if len(source) >= FEW_NAMES:
+        return fit_map(source, target, 1)
+    here, there = (p[:, 0] + 1j * p[:, 1] for p in (source, target))
+    middle, goal = here.mean(), there.mean()
+    spread = (np.abs(here - middle) ** 2).sum()
+    turn = (np.conj(here - middle) * (there - goal)).sum() / spread if spread > 0 else 1.0
+
+    def similarity(place: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "m 2"]:
+        mapped = goal + turn * (place[:, 0] + 1j * place[:, 1] - middle)
+        return np.column_stack([mapped.real, mapped.imag])
+
+    return similarity
 
 
 def _next_pass(
     lists: Sequence[StarList],
     reference: int,
     ids: list[Int[np.ndarray, " n"]],
+    mapped: list[Float[np.ndarray, "n 2"]],
     faint: list[Float[np.ndarray, " n"]],
     options: MatchOptions,
-) -> list[Int[np.ndarray, " n"]]:
+) -> tuple[list[Int[np.ndarray, " n"]], list[Float[np.ndarray, "n 2"]]]:
     """Every list against where all stars should have been at its epoch."""
     n_star = max(int(part.max(initial=-1)) for part in ids) + 1
     own = lists[reference]
-    mapped = [part.position for part in lists]
+    mapped = list(mapped)
+    at_reference = np.zeros(n_star, bool)
+    at_reference[ids[reference]] = True
+    target = np.zeros((n_star, 2))
+    target[ids[reference]] = own.position
     mean, speed, middle, brightness, count = _motions(lists, ids, mapped, faint, n_star)
-    for _ in range(2):
+    # First by the stars of the reference, whose plane this is, then by all that are in two lists.
+    for known in (at_reference, count > 1):
         for e, part in enumerate(lists):
-            if e == reference:
-                continue
-            expected = mean + speed * (part.epoch - middle)[:, None]
-            at_reference = np.zeros(n_star, bool)
-            at_reference[ids[reference]] = True
-            # First the stars of the reference, whose plane this is, then all that are in two lists.
-            known = at_reference if _ == 0 else count > 1
-            rows = np.flatnonzero(known[ids[e]])
-            target = np.zeros((n_star, 2))
-            target[ids[reference]] = own.position
-            target = target if _ == 0 else expected
-            order = max(
-                k for k in range(options.order + 1) if k == 0 or len(rows) >= STARS_PER_TERM * n_terms(k)
-            )
-            mapped[e] = fit_map(part.position[rows], target[ids[e][rows]], order)(part.position)
+            if e != reference:
+                rows = np.flatnonzero(known[ids[e]])
+                if len(rows) < STARS_PER_TERM * n_terms(1):
+                    continue
+                goal = target if known is at_reference else mean + speed * (part.epoch - middle)[:, None]
+                order = options.order
+                while len(rows) < STARS_PER_TERM * n_terms(order):
+                    order -= 1
+                mapped[e] = fit_map(part.position[rows], goal[ids[e][rows]], order)(part.position)
         mean, speed, middle, brightness, count = _motions(lists, ids, mapped, faint, n_star)
     out = []
     fresh = n_star
@@ -183,7 +208,7 @@ def _next_pass(
         found[new] = fresh + np.arange(len(new))
         fresh += len(new)
         out.append(found)
-    return out
+    return out, mapped
 
 
 def _motions(

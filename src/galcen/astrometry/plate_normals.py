@@ -114,7 +114,7 @@ class Normals:
         border = sparse.hstack([self.a_star.T @ weighted, constraints.star.T], format="csr")
         self.inverse, self.border = inverse, border
         self.eliminated = (inverse @ border).tocsr()
-        n_plate, n_con = self.a_plate.shape[1], len(constraints.value)
+        n_plate, n_con = 2 * design.n_exposure * design.terms.shape[1], len(constraints.value)
         self.n_plate = n_plate
         full = np.zeros((n_plate + n_con, n_plate + n_con))
         full[:n_plate, :n_plate] = (self.a_plate.T @ weighted).toarray()

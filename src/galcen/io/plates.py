@@ -18,6 +18,7 @@ FEWEST_STARS = 3
 """An exposure of fewer stars tells no more than where it points and how it is turned."""
 
 REQUIRED = ("star", "exposure", "x", "y")
+LENGTHS = ("x", "y", "sigma", "sigma_x", "sigma_y")
 KNOWN = (*REQUIRED, "sigma", "sigma_x", "sigma_y", "t", "magnitude")
 
 
@@ -95,9 +96,9 @@ def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, for
         name: np.concatenate([batch.columns[column].values for batch in batches])
         for name, column in columns.items()
     }
-    units = {name: batches[0].columns[columns[name]].unit or "" for name in ("x", "y")}
-    if units["x"] != units["y"]:
-        raise SchemaError(f"{path}: x is in {units['x']}, y in {units['y']}; expected the same unit")
+    unit = _unit(
+        path, {columns[name]: batches[0].columns[columns[name]].unit for name in columns if name in LENGTHS}
+    )
     numbers = {name: values for name, values in found.items() if name not in ("star", "exposure")}
     one = numbers.pop("sigma", None)
     if one is None and sigma is not None:
@@ -105,7 +106,16 @@ def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, for
     if one is not None:
         numbers = {"sigma_x": one, "sigma_y": one, **numbers}
     rows = np.arange(1, len(found["x"]) + 1)
-    return Rows(path, rows, found["star"], found["exposure"], numbers, units["x"])
+    return Rows(path, rows, found["star"], found["exposure"], numbers, unit)
+
+
+def _unit(path: Path, units: Mapping[str, str | None]) -> str:
+    """The one unit of positions and errors; columns without one have that of the others."""
+    given = {column: unit for column, unit in units.items() if unit}
+    if len(set(given.values())) > 1:
+        (one, unit), (two, other) = sorted(given.items(), key=lambda item: item[1])[:: len(given) - 1]
+        raise SchemaError(f"{path}: {one} is in {unit}, {two} in {other}; expected the same unit")
+    return next(iter(given.values()), "")
 
 
 def assemble(parts: Sequence[Rows]) -> Plates:

@@ -30,7 +30,7 @@ def read_star_lists(paths: Sequence[Path]) -> list[Rows]:
     ------
     SchemaError
         A file has no header line, lacks a column, or a row has fewer cells than the header or one that is
-        no number; two files have the same name.
+        no number; a star stands twice; two files have the same name.
     """
     names = [path.name.removesuffix(".lis") for path in paths]
     if len(set(names)) < len(names):
@@ -40,6 +40,13 @@ def read_star_lists(paths: Sequence[Path]) -> list[Rows]:
     for path, name in zip(paths, names, strict=True):
         found = read_columns(path, ["name", *COLUMNS.values()])
         n_row = len(found["name"])
+        unique, first, place = np.unique(found["name"], return_index=True, return_inverse=True)
+        if len(unique) < n_row:
+            again = int(np.flatnonzero(first[place] != np.arange(n_row))[0])
+            raise SchemaError(
+                f"{path}: row {again + 1}: star {found['name'][again]} is in the list already, in row "
+                f"{first[place[again]] + 1}; a star has one position on an exposure: leave one out"
+            )
         numbers = {ours: found[theirs].astype(np.float64) for ours, theirs in COLUMNS.items()}
         rows = np.arange(1, n_row + 1)
         out.append(Rows(path, rows, found["name"], np.full(n_row, name), numbers, "pix"))

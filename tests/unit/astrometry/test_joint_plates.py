@@ -163,7 +163,8 @@ def test_excess_noise_is_found():
         ratio.append(got.excess_noise / mock.noise)
         np.testing.assert_allclose(got.chi2, got.dof, rtol=1e-3)
     assert np.median(ratio) == pytest.approx(1, abs=0.05)
-    assert np.abs(np.array(ratio) - 1).max() < 0.5
+    # That of the first and last epoch, which the motions absorb, is known badly.
+    assert np.percentile(np.abs(np.array(ratio) - 1), 90) < 0.25
     assert 0.95 < np.concatenate(whole).std() < 1.1
 
 
