@@ -122,7 +122,7 @@ def approached(
 ) -> tuple[Float[np.ndarray, " n_obs"], WeightStep]:
     """Weights on their way to those of new residuals.
 
-    Plain reweighting flips to and fro where a star has few observations and a bad one: the steps of such
+    Plain reweighting flips back and forth where a star has few observations and a bad one: the steps of such
     weights are shortened, each by itself.
     """
     plain = np.log(np.maximum(weight(z), LEAST_WEIGHT) / w)
