@@ -9,7 +9,7 @@ from galcen.astrometry.joint_plates import PlateData, SolverOptions, Unknowns, l
 from galcen.astrometry.plate_frame import constraints
 from galcen.astrometry.plate_normals import Normals, plate_jacobian, star_jacobian
 from galcen.errors import ConvergenceError, SchemaError
-from plate_mock import SCALE, T0, frame, make, start
+from joint_plates_mock import SCALE, T0, frame, make, start
 
 PLAIN = SolverOptions(is_robust=False, has_excess_noise=False)
 

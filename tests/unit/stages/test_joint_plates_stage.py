@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from galcen.cli import app
 from galcen.errors import ConfigError, SchemaError
 from galcen.stages import joint_plates
-from plate_mock import SCALE, T0, make
+from joint_plates_mock import SCALE, T0, make
 
 COLUMNS = {name: name for name in ("star", "exposure", "x", "y", "sigma_x", "sigma_y", "t")}
 OPTIONS = {"columns": COLUMNS, "scale": SCALE, "epoch": T0, "reference": "e4", "excess_noise": False}
