@@ -13,4 +13,9 @@ VERSIONS = {
     "truth": 4,
     "joint_plates": 1,
     "report_page": 2,
+    "survey_sources": 1,
+    "exposure_plan": 1,
+    "expose": 1,
+    "plate": 1,
+    "plate_motion": 1,
 }
