@@ -22,10 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from galcen.astrometry.plate_frame import Frame, constraints
-from galcen.astrometry.plate_normals import Design, Normals, Spectrum
-from galcen.astrometry.plate_polynomial import basis, gradient
-from galcen.astrometry.plate_weights import (
+from galcen.astrometry.joint_normals import Design, Normals, Spectrum
+from galcen.astrometry.joint_weights import (
     Observed,
     WeightStep,
     approached,
@@ -36,6 +34,8 @@ from galcen.astrometry.plate_weights import (
     redundancy,
     without_each_exposure,
 )
+from galcen.astrometry.plate_frame import Frame, constraints
+from galcen.astrometry.plate_polynomial import basis, gradient
 from galcen.astrometry.robust_weights import BAD, NormalErrors, normal_errors
 from galcen.errors import ConvergenceError
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from galcen.astrometry.plate_normals import Constraints
+from galcen.astrometry.joint_normals import Constraints
 
 
 class Targets(NamedTuple):

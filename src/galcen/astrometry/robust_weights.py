@@ -1,5 +1,7 @@
 """Weights that let outliers go, after Gaia's astrometric solution, and what they do to normal errors.
 
+In numpy, for the small problems that are solved without JAX; `weights` serves the large ones.
+
 References
 ----------
 Lindegren et al. (2012), A&A 538, A78, sect. 5.1.2: the weight function.

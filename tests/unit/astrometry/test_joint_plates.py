@@ -5,9 +5,9 @@ import pytest
 from scipy import linalg, stats
 
 from galcen.astrometry import plate_start
+from galcen.astrometry.joint_normals import Normals, plate_jacobian, star_jacobian
 from galcen.astrometry.joint_plates import PlateData, SolverOptions, Unknowns, linearise, solvable, solve
 from galcen.astrometry.plate_frame import constraints
-from galcen.astrometry.plate_normals import Normals, plate_jacobian, star_jacobian
 from galcen.errors import ConvergenceError, SchemaError
 from joint_plates_mock import SCALE, T0, frame, make, start
 
