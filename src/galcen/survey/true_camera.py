@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from galcen.mapping.detector import Chip, ChipOffsets, moved
-from galcen.mapping.distortion import Coefficients, Distortion, determinant, distorted
+from galcen.mapping.distortion import Coefficients, Distortion, determinant, undistorted
 from galcen.mapping.frames import Axes, telescope_axes
 from galcen.mapping.source_motion import triad
 from galcen.mapping.vector import Vector, added, dot, normalised, scaled, sky_angles
@@ -107,7 +107,7 @@ def angles(boresight: Vector, y: Vector) -> Pointings:
 
 
 def reach(form: Distortion, coefficients: Coefficients, chips: Chip, half_pixel: float) -> float:
-    """Largest shift by the distortion anywhere on the chips [um]; NaN where it folds."""
+    """Largest shift by the distortion of what falls on the chips [um]; NaN where it folds."""
     corner = np.sqrt(2) * half_pixel * np.maximum(chips.pixel_x, chips.pixel_y)
     side = float(np.max(np.maximum(np.abs(chips.x), np.abs(chips.y)) + corner))
     shift, smallest = _on_square(form, coefficients, side)
@@ -117,9 +117,10 @@ def reach(form: Distortion, coefficients: Coefficients, chips: Chip, half_pixel:
 @partial(jax.jit, static_argnames="form")
 def _on_square(form: Distortion, coefficients: Coefficients, side: float) -> tuple[Array, Array]:
     """Largest shift and smallest determinant."""
-    p, q = jnp.meshgrid(*2 * [jnp.linspace(-side, side, GRID)])
-    x, y = distorted(form, coefficients, p, q)
-    return jnp.hypot(x - p, y - q).max(), determinant(form, coefficients, p, q).min()
+    x, y = jnp.meshgrid(*2 * [jnp.linspace(-side, side, GRID)])
+    p, q = undistorted(form, coefficients, x, y)
+    folds = jnp.minimum(determinant(form, coefficients, p, q), determinant(form, coefficients, x, y))
+    return jnp.hypot(x - p, y - q).max(), folds.min()
 
 
 def true_chips(nominal: Chip, offsets: ChipOffsets) -> Chip:
