@@ -16,8 +16,8 @@ from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
-from galcen.config.sky import Footprint, Tiling
 from galcen.config.observation import Observation
+from galcen.config.sky import Footprint, Tiling
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError

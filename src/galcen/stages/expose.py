@@ -210,6 +210,7 @@ def load_stars(paths: Files) -> tuple[Stars, float]:
 
 
 def survey_of(settings: Config, t0: float) -> Survey:
+    """The survey of a configuration; `t0` is the epoch of the stars."""
     observation, telescope = settings.observation, settings.survey.telescope
     centroid, truth, losses = observation.centroid, observation.camera, observation.losses
     pixel_mas = telescope.pixel_um / telescope.focal_length_um / RAD_PER_MAS
@@ -279,10 +280,9 @@ def observe_orbit(
             f"{spread.distortion_um}"
         ) from None
     estimate = estimated(roots, spread, exposure_id, true)
-    sigma = seen.sigma.astype(np.float32)
     measured = OrbitMeasurements(
         sky.stars.source_id[seen.star],
-        *(seen.chip, seen.nx, seen.ny, sigma, sigma, seen.flags, seen.offset),
+        *(seen.chip, seen.nx, seen.ny, seen.sigma, seen.sigma, seen.flags, seen.offset),
         {name: plan[name] for name in ORBIT_EXPOSURES.names} | estimate._asdict(),
     )
     truth = OrbitTruth(

@@ -16,7 +16,7 @@ from galcen.mapping.vector import Vector, added, dot, normalised, scaled, sky_an
 from galcen.threefry import normals
 
 ARCSEC = np.pi / 180 / 3600
-GRID = 81
+GRID = 41
 """Points along a side of the square on which the distortion is looked at."""
 
 
@@ -83,13 +83,19 @@ def estimated(
     roots: Roots, spread: Spread, exposure_id: Int[np.ndarray, " n_exp"], true: Pointings
 ) -> Pointings:
     """The attitude as it is known before any solution."""
-    score = _scores(roots.exposure, exposure_id, 5)[2:]
+    step = np.stack([spread.pointing_arcsec, spread.pointing_arcsec, spread.twist_arcsec])[:, None]
+    score = step * ARCSEC * _scores(roots.exposure, exposure_id, 5)[2:]
+    return Pointings(*(np.asarray(angle) for angle in _turned(true, score)))
+
+
+@jax.jit
+def _turned(true: Pointings, step: Float[Array, "3 n_exp"]) -> Pointings:
+    """Pointings with steps along X and Y and a turn [rad]."""
     axes = axes_of(true)
-    step = score[:2] * spread.pointing_arcsec * ARCSEC
     boresight = normalised(added(axes.z, scaled(step[0], axes.x), scaled(step[1], axes.y)))
     y = normalised(added(axes.y, scaled(-dot(boresight, axes.y), boresight)))
     ra, dec, pa = angles(boresight, y)
-    return Pointings(ra, dec, (pa + score[2] * spread.twist_arcsec / 3600 + 180) % 360 - 180)
+    return Pointings(ra, dec, (pa + jnp.rad2deg(step[2]) + 180) % 360 - 180)
 
 
 @jax.jit
@@ -103,7 +109,7 @@ def angles(boresight: Vector, y: Vector) -> Pointings:
     ra, dec = sky_angles(boresight)
     at = triad(ra, dec)
     pa = jnp.arctan2(dot(y, at.east), dot(y, at.north))
-    return Pointings(*(np.asarray(jnp.rad2deg(angle)) for angle in (ra, dec, pa)))
+    return Pointings(*(jnp.rad2deg(angle) for angle in (ra, dec, pa)))
 
 
 def reach(form: Distortion, coefficients: Coefficients, chips: Chip, half_pixel: float) -> float:
