@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from reference import reference_file
 
 from galcen.astrometry import plate
 from galcen.astrometry.plate_problem import CameraPrior, PlateProblem, SourcePrior, exposures_at, padded
@@ -14,6 +13,7 @@ from galcen.mapping.detector import Chip
 from galcen.mapping.forward import Optics
 from galcen.mapping.source_motion import Observer, position
 from galcen.mapping.vector import Vector
+from reference import reference_file
 
 FOCAL_LENGTH_UM = 7.3e6
 SIGMA_UM = 1e-5
