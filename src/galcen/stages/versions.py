@@ -11,8 +11,11 @@ VERSIONS = {
     "draw": 6,
     "calibrate": 1,
     "truth": 4,
+    "joint_plates": 1,
     "report_page": 2,
-    "exposure_plan": 1,
     "survey_sources": 1,
+    "exposure_plan": 1,
     "expose": 1,
+    "plate": 1,
+    "plate_motion": 1,
 }
