@@ -43,6 +43,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 wildcard_constraints:
     tile=r"t\d{3}_\d{3}",
     survey=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    orbits=r"o\d{5}-\d{5}",
 
 
 def results(path):
@@ -71,6 +72,30 @@ def section(stage, *names):
 def choices(stage, **values):
     """Single values of the configuration in the form of `section`."""
     return json.dumps({**values, "version": VERSIONS[stage]})
+
+
+def plan_options():
+    """Options of the exposure plan: of the section `survey` no more than decides it."""
+    values = {
+        name: getattr(SETTINGS.survey, name).model_dump(mode="json")
+        for name in ("telescope", "plan")
+    }
+    footprint = SETTINGS.footprint.model_dump(mode="json")
+    return choices(
+        "exposure_plan", seed=SETTINGS.seed, footprint=footprint, survey=values
+    )
+
+
+def exposure_options():
+    """Options of the exposures: of the section `survey` the telescope alone."""
+    telescope = SETTINGS.survey.telescope.model_dump(mode="json")
+    observation = SETTINGS.observation.model_dump(mode="json")
+    return choices(
+        "expose",
+        seed=SETTINGS.seed,
+        survey={"telescope": telescope},
+        observation=observation,
+    )
 
 
 def tile_memory(base, per_cell):

@@ -1,7 +1,7 @@
 """Plate analysis: all coordinates and the camera of one orbit, with their uncertainties.
 
-A robust fit of each exposure's attitude to the catalogue, then the maximum of the posterior by damped Gauss-Newton
-steps on the exact normal equations. Variational inference starts from here, see `variational`.
+A robust fit of each exposure's attitude to the catalogue, then the maximum of the posterior by damped
+Gauss-Newton steps on the exact normal equations. Variational inference starts from here, see `variational`.
 
 References
 ----------
@@ -33,8 +33,8 @@ WEIGHT_TOLERANCE = 1e-3
 UPHILL = 0.01
 """Fraction by which an undamped step may raise chi2.
 
-All chips may move together against the attitude. Such a step changes chi2 by its second order only and is taken
-back in the next one; to forbid it would mean hundreds of small ones.
+All chips may move together against the attitude. Such a step changes chi2 by its second order only and is
+taken back in the next one; to forbid it would mean hundreds of small ones.
 """
 
 ATTITUDE_STEPS = 30
@@ -48,6 +48,10 @@ class Robust(NamedTuple):
     """Weigh down measurements by their residual."""
     priors: Literal["keep", "weigh_down", "leave_out"] = "keep"
     """What is done with priors of sources that the measurements contradict."""
+
+
+PLAIN = Robust(measurements=False)
+"""All measurements and priors as they are."""
 
 
 class Step(NamedTuple):
@@ -70,6 +74,8 @@ class Plate(NamedTuple):
     """Marginal, of exposures and calibration."""
     residual: Float[np.ndarray, "n_exp 2 n_obs"]
     """[pixel]; 0 in the padding."""
+    residual_before: Float[np.ndarray, "n_exp 2 n_obs"]
+    """With the attitudes fitted and everything else at its prior mean."""
     weight: Float[np.ndarray, "n_exp n_obs"]
     prior_weight: Float[np.ndarray, " n_src"]
     chi2: float
@@ -82,7 +88,7 @@ class Plate(NamedTuple):
 
 
 def solve(
-    problem: PlateProblem, robust: Robust = Robust(), report: Callable[[Step], None] | None = None
+    problem: PlateProblem, robust: Robust = PLAIN, report: Callable[[Step], None] | None = None
 ) -> Plate:
     """Solve a plate problem.
 
@@ -104,6 +110,7 @@ def solve(
     weights = (problem.observations.is_real.astype(np.float64), np.ones(len(problem.sources.ra)))
     damping, history = 0.0, []
     normal = plate_normal.assemble(problem, state, *weights)
+    before = normal.residual
     for _ in range(MAX_STEPS):
         state, normal, step = _accepted(problem, state, normal, weights, damping)
         damping = step.damping / 100 if step.damping > FIRST_DAMPING else 0.0
@@ -111,7 +118,7 @@ def solve(
         if report is not None:
             report(step)
         is_small = step.largest_step < STEP_TOLERANCE and step.damping == 0.0
-        if robust != Robust(measurements=False) and step.largest_step < 1.0:
+        if robust != PLAIN and step.largest_step < 1.0:
             found = _weights(problem, state, normal, robust, weights[1])
             if (
                 max(np.abs(new - old).max() for new, old in zip(found, weights, strict=True))
@@ -123,13 +130,13 @@ def solve(
             break
     else:
         raise ConvergenceError(
-            f"after {MAX_STEPS} steps the largest step of a source is still {history[-1].largest_step:.2g} of "
-            f"its standard deviation, chi2 {history[-1].chi2:.6g}; look for stars matched to the wrong "
+            f"after {MAX_STEPS} steps the largest step of a source is still {history[-1].largest_step:.2g} "
+            f"of its standard deviation, chi2 {history[-1].chi2:.6g}; look for stars matched to the wrong "
             "measurements, or widen plate.priors"
         )
-    weight, of_prior = weights
     solution = plate_normal.solve(normal)
-    return _finished(problem, state, normal, solution, (weight, of_prior), tuple(history))
+    plate = _finished(problem, state, normal, solution, weights, tuple(history))
+    return plate._replace(residual_before=before)
 
 
 def with_attitude(problem: PlateProblem, state: State) -> State:
@@ -193,8 +200,8 @@ def _accepted(
             return trial, found, Step(after, damping, largest)
         damping = max(10 * damping, FIRST_DAMPING)
     raise ConvergenceError(
-        f"no step lowers chi2 below {before:.6g}; the pointing may be wrong by more than the robust fit finds, "
-        "or most stars are matched to the wrong measurements"
+        f"no step lowers chi2 below {before:.6g}; the pointing may be wrong by more than the robust fit "
+        "finds, or most stars are matched to the wrong measurements"
     )
 
 
@@ -236,6 +243,7 @@ def _finished(
         state,
         covariance,
         np.sqrt(y_variance),
+        normal.residual,
         normal.residual,
         *weights,
         chi2=float((z**2).sum(1)[good].sum()),

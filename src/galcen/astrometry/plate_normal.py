@@ -1,7 +1,7 @@
 """Normal equations of a plate problem, and their solution with the sources eliminated exactly.
 
-Unknowns are the sources' two offsets each, s, and y: five for each exposure, then distortion and chips. Sources
-see each other through y only, so that with N = [[N_ss, N_sy], [N_ys, N_yy]] the system reduces to
+Unknowns are the sources' two offsets each, s, and y: five for each exposure, then distortion and chips.
+Sources see each other through y only, so that with N = [[N_ss, N_sy], [N_ys, N_yy]] the system reduces to
 
     (N_yy - sum_i N_ys,i N_ss,i^-1 N_sy,i) dy = b_y - sum_i N_ys,i N_ss,i^-1 b_s,i
 

@@ -128,7 +128,7 @@ def exposures_at(
     position_angle: Float[np.ndarray, " n_exp"],
     observer: Observer,
 ) -> Exposure:
-    """Exposures of an estimated pointing [rad] and an observer, arrays over exposures, in the solver's shape."""
+    """Exposures of estimated pointings [rad] and observers, arrays over exposures, in the solver's shape."""
     columns = (np.asarray(angle)[:, None] for angle in (ra, dec, position_angle))
     return Exposure(_column(observer), telescope_axes(*columns))
 

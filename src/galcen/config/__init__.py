@@ -16,7 +16,9 @@ from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
+from galcen.config.observation import Observation
 from galcen.config.sky import Footprint, Tiling
+from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError
 
@@ -50,6 +52,10 @@ class Config(Section):
     """Test of the posterior on stars of known truth."""
     survey_sources: SurveySources = SurveySources()
     """Stars that the mock survey observes."""
+    survey: Survey = Survey()
+    """Mock survey."""
+    observation: Observation = Observation()
+    """Mock exposures."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -30,7 +30,7 @@ PLATE_SOURCES = Table(
         Column("is_artificial", "i1", "", "meta.code", "1 for sources without motion and parallax"),
     ),
 )
-"""Positions of the sources of one orbit, as they are seen at its mean epoch: motion and parallax are in them."""
+"""Positions of the sources of one orbit as they are seen at its mean epoch, motion and parallax included."""
 
 PLATE_EXPOSURES = Table(
     "plate_exposures",

@@ -13,4 +13,6 @@ VERSIONS = {
     "truth": 4,
     "report_page": 2,
     "survey_sources": 1,
+    "exposure_plan": 1,
+    "expose": 1,
 }
