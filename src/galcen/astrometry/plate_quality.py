@@ -85,7 +85,12 @@ def place_terms(ra: Column, dec: Column) -> Terms:
     return np.stack([np.ones_like(x), x / scale, y / scale], axis=-1)
 
 
-def common_frame(terms: Terms, quantity: Quantity, is_stated: bool) -> Frame:
+def prior_share(quantity: Quantity) -> Column:
+    """Share of the common part that sources take: what their priors do not hold."""
+    return np.clip(1.0 - (quantity.error / quantity.prior_error) ** 2, 0.0, 1.0)
+
+
+def common_frame(terms: Terms, quantity: Quantity, share: Column, is_stated: bool) -> Frame:
     """Fit what the errors have in common.
 
     Parameters
@@ -94,31 +99,32 @@ def common_frame(terms: Terms, quantity: Quantity, is_stated: bool) -> Frame:
         See `place_terms`.
     quantity
         Estimates of all sources.
+    share
+        See `prior_share`; 1 for sources whose prior was not used.
     is_stated
-        Whether the stated errors hold prior and common part, as the marginal errors of a plate do.
+        Whether the stated errors hold the common part, as the marginal errors of a plate do.
     """
     variance = quantity.error**2
-    share = np.clip(1.0 - variance / quantity.prior_error**2, 0.0, 1.0) if is_stated else np.ones_like(variance)
     # A source that knows no more than its prior says nothing of the frame.
     with np.errstate(divide="ignore"):
         information = 1.0 / (quantity.prior_error**2 + variance / share)
     expected = _inverse((terms.T * information) @ terms)
     design = share[:, None] * terms
-    common = np.einsum("ni,ij,nj->n", design, expected, design)
+    common = np.einsum("ni,ij,nj->n", design, expected, design) if is_stated else 0.0
     # The covariance is an approximation: never less than a tenth of the error is the source's own.
-    local = np.maximum(variance - common, 0.01 * variance) if is_stated else variance
+    local = np.maximum(variance - common, 0.01 * variance)
     noise = _inverse((design.T / local) @ design)
     coefficients = noise @ (design.T @ (quantity.miss / local))
     leverage = np.einsum("ni,ij,nj->n", design, noise, design) / local
+    scale = np.sqrt(local * np.maximum(1.0 - leverage, 1e-6))
     left = quantity.miss - design @ coefficients
-    return Frame(
-        coefficients,
-        expected,
-        noise,
-        share,
-        np.sqrt(local),
-        left / np.sqrt(local * np.maximum(1.0 - leverage, 1e-6)),
-    )
+    return Frame(coefficients, expected, noise, share, np.sqrt(local), left / scale)
+
+
+def conditional_frame(terms: Terms, quantity: Quantity, frame: Frame) -> Frame:
+    """The same common part for other estimates of the same sources, whose errors leave it out."""
+    left = quantity.miss - frame.share * (terms @ frame.coefficients)
+    return frame._replace(local_error=quantity.error, local_pull=left / quantity.error)
 
 
 def judged(terms: Terms, quantity: Quantity, frame: Frame, rows: np.ndarray) -> Verdict:
