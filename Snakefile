@@ -14,6 +14,7 @@ include: "workflow/rules/calibration.smk"
 include: "workflow/rules/survey_sources.smk"
 include: "workflow/rules/survey.smk"
 include: "workflow/rules/expose.smk"
+include: "workflow/rules/astrometry.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -27,7 +28,7 @@ rule all:
         results("truth.h5"),
         results("report.html"),
         results("calibration.h5") if SETTINGS.calibration.enabled else [],
-        results("survey/plan.h5") if SETTINGS.survey.enabled else [],
+        astrometry(),
 
 
 localrules:

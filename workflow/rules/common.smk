@@ -98,6 +98,28 @@ def exposure_options():
     )
 
 
+def plate_options():
+    """Options of the plate analysis: all but how orbits are combined."""
+    plate = SETTINGS.plate.model_dump(mode="json", exclude={"motion", "enabled"})
+    return choices("plate", seed=SETTINGS.seed, plate=plate)
+
+
+def plate_motion_options():
+    """Options of what combines the orbits."""
+    plate = SETTINGS.plate.model_dump(mode="json", include={"motion", "sources"})
+    plan = {"epoch": SETTINGS.survey.plan.epoch}
+    return choices("plate_motion", plate=plate, survey={"plan": plan})
+
+
+def astrometry():
+    """What a survey ends in."""
+    if not SETTINGS.survey.enabled:
+        return []
+    if not SETTINGS.plate.enabled:
+        return [results("survey/plan.h5")]
+    return [results("survey/plan.h5"), results("astrometry/plate_motion.h5")]
+
+
 def tile_memory(base, per_cell):
     """Memory [MB] of a job: grows with the cells of its tile and with the attempt."""
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from galcen.astrometry.plate import Plate
 from galcen.astrometry.plate_problem import N_CHIP, N_EXPOSURE, PlateProblem
@@ -130,3 +130,54 @@ def residual_map(
         "dy_after": mean(plate.residual[:, 1]),
         "n_obs": number[used],
     }
+
+
+class DataPositions(NamedTuple):
+    """Positions without the part that their priors had in them."""
+
+    a: Float[np.ndarray, " n_row"]
+    """[mas]."""
+    d: Float[np.ndarray, " n_row"]
+    a_error: Float[np.ndarray, " n_row"]
+    d_error: Float[np.ndarray, " n_row"]
+    ad_corr: Float[np.ndarray, " n_row"]
+    is_usable: Bool[np.ndarray, " n_row"]
+    """False where the data say nothing in some direction: numerically the prior alone."""
+
+
+LEAST_INFORMATION = 1e-6
+"""Of the data in any direction, in units of the position's, below which a position is its prior."""
+
+
+def without_prior(rows: Columns) -> DataPositions:
+    """Positions by the data alone, out of columns of `galcen.io.plate_schema.PLATE_SOURCES`.
+
+    A star's own prior is independent of all else, so that its posterior is the likelihood times the prior:
+    inverse covariances, and their products with the means, subtract.
+    """
+    a, d = rows["a"], rows["d"]
+    total = _inverse(rows["a_error"], rows["d_error"], rows["ad_corr"])
+    prior = _inverse(rows["prior_a_error"], rows["prior_d_error"], rows["prior_ad_corr"])
+    prior = tuple(rows["prior_weight"] * element for element in prior)
+    aa, ad, dd = (whole - part for whole, part in zip(total, prior, strict=True))
+    right_a = total[0] * a + total[1] * d - prior[0] * rows["prior_a"] - prior[1] * rows["prior_d"]
+    right_d = total[1] * a + total[2] * d - prior[1] * rows["prior_a"] - prior[2] * rows["prior_d"]
+    determinant, least = aa * dd - ad**2, LEAST_INFORMATION
+    usable = (aa > least * total[0]) & (dd > least * total[2]) & (determinant > least * aa * dd)
+    aa, dd = np.where(usable, aa, 1.0), np.where(usable, dd, 1.0)
+    ad = np.where(usable, ad, 0.0)
+    determinant = aa * dd - ad**2
+    return DataPositions(
+        (dd * right_a - ad * right_d) / determinant,
+        (aa * right_d - ad * right_a) / determinant,
+        np.sqrt(dd / determinant),
+        np.sqrt(aa / determinant),
+        -ad / np.sqrt(aa * dd),
+        usable,
+    )
+
+
+def _inverse(x_error: np.ndarray, y_error: np.ndarray, corr: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Elements xx, xy, yy of the inverse of 2 x 2 covariances."""
+    rest = 1.0 - corr**2
+    return 1 / (rest * x_error**2), -corr / (rest * x_error * y_error), 1 / (rest * y_error**2)

@@ -17,6 +17,7 @@ from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
 from galcen.config.observation import Observation
+from galcen.config.plate import Plate
 from galcen.config.sky import Footprint, Tiling
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
@@ -56,6 +57,8 @@ class Config(Section):
     """Mock survey."""
     observation: Observation = Observation()
     """Mock exposures."""
+    plate: Plate = Plate()
+    """Plate analysis."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

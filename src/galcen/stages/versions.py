@@ -15,4 +15,6 @@ VERSIONS = {
     "survey_sources": 1,
     "exposure_plan": 1,
     "expose": 1,
+    "plate": 1,
+    "plate_motion": 1,
 }

@@ -89,11 +89,11 @@ def test_six_seasons_in_three_years():
 def test_every_revolution_is_there_once():
     """Culminations of a direction are a period apart, whatever the wrap of the angles."""
     for direction in np.eye(3):
-        turns = revolutions(Orbit(), (2030.5, 2033.5), direction, Limits(), 1.0)
+        turns = revolutions(Orbit(), (2031.0, 2032.2), direction, Limits(), 1.0)
         gaps = np.diff(turns.t) * JULIAN_YEAR_S
         assert abs(gaps / period(Orbit()) - 1).max() < 0.02
-        assert turns.t[0] < 2030.5 + 0.0003
-        assert turns.t[-1] > 2033.5 - 0.0003
+        assert turns.t[0] < 2031.0 + 0.0003
+        assert turns.t[-1] > 2032.2 - 0.0003
 
 
 def test_the_arc_ends_where_the_limit_is():
@@ -144,11 +144,11 @@ def test_consecutive_fields_overlap_by_half_and_stars_change_chips():
 
 def test_least_observed_first_evens_out_the_coverage():
     """Spread over the cells of the window 20 per cent below that of nodes in turn; all nodes are used."""
-    what, plan, _ = made(True, n_orbit=300)
+    what, plan, _ = made(True, n_orbit=150)
     first = np.degrees(np.arccos(np.clip(plan.node_axes[:, 2] @ what.nodes.T, -1, 1)))
     assert len(np.unique(first.argmin(axis=1))) > 0.9 * len(what.nodes)
     spread = []
-    for chosen in (first.argmin(axis=1), np.arange(300) % len(what.nodes)):
+    for chosen in (first.argmin(axis=1), np.arange(150) % len(what.nodes)):
         ledger = Ledger.empty(what.window, what.nodes, 0.275, what.camera)
         for k, node in enumerate(chosen):
             pa = pointing_of(plan.node_axes[k])[2]
