@@ -42,7 +42,7 @@ class JudgedMotion(NamedTuple):
 def judge_motion(
     found: Columns, truth: TrueSources, positions: OrbitPositions, where: str
 ) -> JudgedMotion:
-    """Compare the sources that have five parameters, and the weighted means of artificial ones.
+    """Compare the sources whose orbits give five parameters, and the weighted means of artificial ones.
 
     Parameters
     ----------
@@ -55,8 +55,10 @@ def judge_motion(
     where
         Begins the message of an error.
     """
-    solved = np.isfinite([found[name] for name in (*PARAMETERS, *ERRORS)]).all(axis=0)
-    found = {name: values[solved] for name, values in found.items()}
+    measured = np.isfinite([found[name] for name in (*PARAMETERS, *ERRORS)]).all(axis=0)
+    # Where the prior alone stands, it is the catalogue that would be judged.
+    measured &= (found["flags"] & (Flag.NOT_SEEN | Flag.PRIOR_DECIDES)) == 0
+    found = {name: values[measured] for name, values in found.items()}
     rows = truth.rows(found["source_id"], where)
     kind = truth.kind[rows]
     terms = place_terms(truth.catalogue["ra"][rows], truth.catalogue["dec"][rows])

@@ -17,4 +17,5 @@ VERSIONS = {
     "expose": 1,
     "plate": 1,
     "plate_motion": 1,
+    "judge_plate": 1,
 }
