@@ -1,10 +1,11 @@
 r"""The camera that a plate solution found against the true one, and residuals over the focal plane.
 
-A camera is compared by where on the ideal focal plane it puts a pixel: distortion and chips together, for the
-one can stand in for the other. Five linear patterns over the whole field are no property of the camera that
-measurements could tell: shift and rotation belong to the attitude of the exposures, stretches along X and Y to
-their focal lengths. They are fitted and taken off, over the field and not chip by chip: that chips lie right
-to one another is part of what is judged, and so is the shear of the field, which no exposure takes up.
+A camera is compared by where on the ideal focal plane it puts a pixel: distortion and chips together, for
+the one can stand in for the other. Five linear patterns over the whole field are no property of the camera
+that measurements could tell: shift and rotation belong to the attitude of the exposures, stretches along X
+and Y to their focal lengths. They are fitted and taken off, over the field and not chip by chip: that chips
+lie right to one another is part of what is judged, and so is the shear of the field, which no exposure takes
+up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ def ideal_place(camera: Camera, found: Found, places: Places) -> Float[np.ndarra
 def without_pointing(
     shift: Float[np.ndarray, "2 n"], place: Float[np.ndarray, "2 n"]
 ) -> Float[np.ndarray, "2 n"]:
-    """Shifts at places [um] without what attitude and focal lengths take up: the best-fitting five patterns."""
+    """Shifts at places [um] without what attitude and focal lengths take up: five patterns, fitted."""
     x, y = place
     one, zero = np.ones_like(x), np.zeros_like(x)
     patterns = np.array([[one, zero], [zero, one], [-y, x], [x, zero], [zero, y]]).reshape(5, -1)
@@ -98,7 +99,7 @@ def miss(columns: Mapping[str, np.ndarray]) -> float:
 
 
 def combined_map(maps: Sequence[Mapping[str, np.ndarray]]) -> Columns:
-    """Mean residuals of orbits together: bins of several tables `plate_map`, weighted by their measurements."""
+    """Mean residuals of orbits together: tables `plate_map`, weighted by their measurements."""
     together = {name: np.concatenate([one[name] for one in maps]) for name in maps[0]}
     bins, row = np.unique(
         np.stack([together[name] for name in ("chip", "nx", "ny")]), axis=1, return_inverse=True

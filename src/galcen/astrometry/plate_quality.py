@@ -2,21 +2,23 @@ r"""Are the errors of a solution those that it states? Pulls of sources of known
 
 The pull of a source is (estimate - truth) / error. Pulls of one solution are not independent: reference stars
 tie all sources to the sky, and their catalogue errors shift, turn and stretch the solution as a whole. This
-common part is an affine function of the place, :math:`h^T f` with :math:`h = (1, x, y)`. References of prior
-errors :math:`\sigma_p` and errors :math:`\sigma_m` of measurement leave it the covariance
+common part is an affine function of the place, :math:`F h` with :math:`h = (1, x, y)` and one row of F for
+each parameter. A source with posterior covariance :math:`\Sigma` and prior precision P takes
+:math:`(1 - \Sigma P) F h` of it, and by itself tells :math:`F h` with the precision
+:math:`P - P \Sigma P`, the inverse of prior and measurement covariance together; all sources together leave F
+the covariance
 
-.. math:: Q = \left( \sum_i \frac{h_i h_i^T}{\sigma_{p,i}^2 + \sigma_{m,i}^2} \right)^{-1}
+.. math:: Q = \left( \sum_i (P_i - P_i \Sigma_i P_i) \otimes h_i h_i^T \right)^{-1}
 
-A source with a prior takes only the share :math:`s = 1 - \sigma^2 / \sigma_p^2` of it. Mean pulls are compared
-with what Q and their number allow; width and shape are those of what is left after f, fitted to all sources
-with their weights, is taken off, in units of the errors without Q. The fit itself is compared with Q. What the
-references leave of higher degree in the place is left out.
+Mean pulls are compared with what Q and their number allow. Width and shape are those of what is left after F,
+fitted to all sources with their weights, is taken off, in units of the errors without Q. The fit itself is
+compared with Q. What the references leave of higher degree in the place is left out.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 from galcen.mapping.space_motion import Column
@@ -26,35 +28,50 @@ LIMIT = 4.0
 SMALLEST_P = 1e-3
 LEAST = 10
 """Pulls of fewer sources are not judged."""
-
-Terms = Float[np.ndarray, "n_src 3"]
 NOT_JUDGED, FAILS, PASSES = -1, 0, 1
 
+Terms = Float[np.ndarray, "n_src 3"]
 
-class Quantity(NamedTuple):
-    """One quantity of all sources of a solution."""
 
-    miss: Column  # estimate - truth
-    error: Column  # as stated
-    prior_error: Column  # infinite without prior
+class Estimates(NamedTuple):
+    """Parameters of all sources of a solution."""
+
+    miss: Float[np.ndarray, "n_src n_par"]
+    """Estimate - truth."""
+    covariance: Float[np.ndarray, "n_src n_par n_par"]
+    """As stated."""
+    prior_precision: Float[np.ndarray, "n_src n_par n_par"]
+    """Inverse covariance; 0 without prior."""
 
 
 class Frame(NamedTuple):
-    """What the errors of all sources have in common."""
+    """What the errors of all sources have in common, and what they have not."""
 
-    coefficients: Float[np.ndarray, " 3"]  # f, fitted
-    expected: Float[np.ndarray, "3 3"]  # Q
-    noise: Float[np.ndarray, "3 3"]  # covariance of the fit
-    share: Column  # of f that each source takes
-    local_error: Column  # standard deviation of what is not in common
-    local_pull: Column  # what is left of the errors, over its standard deviation
+    coefficients: Float[np.ndarray, "n_par 3"]
+    """F, fitted."""
+    expected: Float[np.ndarray, "n_par 3 n_par 3"]
+    """Q."""
+    noise: Float[np.ndarray, "n_par 3 n_par 3"]
+    """Covariance of the fit."""
+    design: Float[np.ndarray, "n_src n_par n_par 3"]
+    """Derivatives of the errors by F."""
+    local_error: Float[np.ndarray, "n_src n_par"]
+    """Standard deviation of what is not in common."""
+    local_pull: Float[np.ndarray, "n_src n_par"]
+    """What is left of the errors, over its standard deviation."""
 
-    def p_value(self) -> float:
-        """Probability that f is as large as fitted, or larger; 1 where nothing was fitted."""
-        if not self.coefficients.any():
+    def p_value(self, parameter: int) -> float:
+        """Probability that a row of F is as large as fitted, or larger; 1 where nothing was fitted."""
+        row = self.coefficients[parameter]
+        if not row.any():
             return 1.0
-        spread = np.linalg.solve(self.expected + self.noise, self.coefficients)
-        return float(stats.chi2.sf(self.coefficients @ spread, len(self.coefficients)))
+        spread = (self.expected + self.noise)[parameter, :, parameter]
+        return float(stats.chi2.sf(row @ np.linalg.pinv(spread, hermitian=True) @ row, len(row)))
+
+    def shift(self, parameter: int) -> tuple[float, float]:
+        """Mean of the common part over the sources, and the error of it that the references leave."""
+        variance = self.expected[parameter, 0, parameter, 0]
+        return float(self.coefficients[parameter, 0]), float(np.sqrt(variance))
 
 
 class Verdict(NamedTuple):
@@ -80,78 +97,79 @@ def place_terms(ra: Column, dec: Column) -> Terms:
     angle = np.radians(ra)
     middle = np.degrees(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()))
     x = ((ra - middle + 180.0) % 360.0 - 180.0) * np.cos(np.radians(dec))
-    y = dec - dec.mean()
+    x, y = x - x.mean(), dec - dec.mean()
     scale = np.sqrt(np.mean(x**2 + y**2)) or 1.0
     return np.stack([np.ones_like(x), x / scale, y / scale], axis=-1)
 
 
-def prior_share(quantity: Quantity) -> Column:
-    """Share of the common part that sources take: what their priors do not hold."""
-    return np.clip(1.0 - (quantity.error / quantity.prior_error) ** 2, 0.0, 1.0)
-
-
-def common_frame(terms: Terms, quantity: Quantity, share: Column, is_stated: bool) -> Frame:
+def common_frame(terms: Terms, found: Estimates, is_stated: bool) -> Frame:
     """Fit what the errors have in common.
 
     Parameters
     ----------
     terms
         See `place_terms`.
-    quantity
+    found
         Estimates of all sources.
-    share
-        See `prior_share`; 1 for sources whose prior was not used.
     is_stated
         Whether the stated errors hold the common part, as the marginal errors of a plate do.
     """
-    variance = quantity.error**2
-    # A source that knows no more than its prior says nothing of the frame.
-    with np.errstate(divide="ignore"):
-        information = 1.0 / (quantity.prior_error**2 + variance / share)
-    expected = _inverse((terms.T * information) @ terms)
-    design = share[:, None] * terms
-    common = np.einsum("ni,ij,nj->n", design, expected, design) if is_stated else 0.0
+    n_par = found.miss.shape[1]
+    sigma, precision = found.covariance, found.prior_precision
+    told = precision - precision @ sigma @ precision
+    information = np.einsum("nij,na,nb->iajb", told, terms, terms)
+    expected = _inverse(information)
+    share = np.eye(n_par) - sigma @ precision
+    design = share[:, :, :, None] * terms[:, None, None, :]
+    weight = np.linalg.inv(sigma) if len(sigma) else sigma
+    weighted = np.einsum("nij,njkb->nikb", weight, design)
+    noise = _inverse(np.einsum("nika,nijb->kajb", design, weighted))
+    right = np.einsum("nika,ni->ka", weighted, found.miss)
+    coefficients = np.einsum("kajb,jb->ka", noise, right)
+    variance = np.diagonal(sigma, axis1=1, axis2=2)
+    common = _variance(design, expected) if is_stated else 0.0
     # The covariance is an approximation: never less than a tenth of the error is the source's own.
     local = np.maximum(variance - common, 0.01 * variance)
-    noise = _inverse((design.T / local) @ design)
-    coefficients = noise @ (design.T @ (quantity.miss / local))
-    leverage = np.einsum("ni,ij,nj->n", design, noise, design) / local
-    scale = np.sqrt(local * np.maximum(1.0 - leverage, 1e-6))
-    left = quantity.miss - design @ coefficients
-    return Frame(coefficients, expected, noise, share, np.sqrt(local), left / scale)
+    left = found.miss - np.einsum("nika,ka->ni", design, coefficients)
+    scale = np.sqrt(np.maximum(local - _variance(design, noise), 1e-6 * local))
+    return Frame(coefficients, expected, noise, design, np.sqrt(local), left / scale)
 
 
-def conditional_frame(terms: Terms, quantity: Quantity, frame: Frame) -> Frame:
+def conditional_frame(frame: Frame, miss: np.ndarray, error: np.ndarray) -> Frame:
     """The same common part for other estimates of the same sources, whose errors leave it out."""
-    left = quantity.miss - frame.share * (terms @ frame.coefficients)
-    return frame._replace(local_error=quantity.error, local_pull=left / quantity.error)
+    left = miss - np.einsum("nika,ka->ni", frame.design, frame.coefficients)
+    return frame._replace(local_error=error, local_pull=left / error)
 
 
-def judged(terms: Terms, quantity: Quantity, frame: Frame, rows: np.ndarray) -> Verdict:
+def judged(
+    frame: Frame, miss: np.ndarray, error: np.ndarray, parameter: int, rows: Int[np.ndarray, " n"]
+) -> Verdict:
     """Judge the pulls of some sources.
 
     Parameters
     ----------
-    terms, quantity, frame
-        Of all sources of the solution.
+    frame, miss, error
+        Of all sources of the solution; misses and stated errors have the shape (n_src, n_par).
+    parameter
+        Which one.
     rows
         The sources of the class.
     """
     n = len(rows)
     if n == 0:
         return Verdict(0, *[np.nan] * 8, NOT_JUDGED)
-    error = quantity.error[rows]
-    pull, local = quantity.miss[rows] / error, frame.local_pull[rows]
-    mean_design = (frame.share[rows, None] * terms[rows] / error[:, None]).mean(axis=0)
-    own = np.mean((frame.local_error[rows] / error) ** 2) / n
-    mean_limit = LIMIT * float(np.sqrt(own + mean_design @ frame.expected @ mean_design))
+    miss, error, local = miss[rows, parameter], error[rows, parameter], frame.local_pull[rows, parameter]
+    pull = miss / error
+    design = (frame.design[rows, parameter] / error[:, None, None]).mean(axis=0)
+    own = np.mean((frame.local_error[rows, parameter] / error) ** 2) / n
+    common = np.einsum("ka,kajb,jb", design, frame.expected, design)
+    mean, mean_limit = float(pull.mean()), LIMIT * float(np.sqrt(own + common))
     width, width_limit = _rms(local), LIMIT / np.sqrt(2.0 * n)
     p_value = float(stats.kstest(local, "norm").pvalue)
-    mean = float(pull.mean())
     is_good = abs(mean) <= mean_limit and abs(width - 1.0) <= width_limit and p_value > SMALLEST_P
     return Verdict(
         n,
-        _rms(quantity.miss[rows]),
+        _rms(miss),
         float(np.median(error)),
         mean,
         mean_limit,
@@ -172,8 +190,17 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _inverse(normal: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
-    """Inverse; of what the sources do not determine, 0."""
-    if not normal.any():
-        return np.zeros_like(normal)
-    return np.linalg.pinv(normal, rcond=1e-9, hermitian=True)
+def _variance(design: np.ndarray, covariance: np.ndarray) -> Float[np.ndarray, "n_src n_par"]:
+    """Variances of the common part of each source."""
+    through = np.tensordot(design, covariance, axes=2)
+    return np.einsum("nikb,nikb->ni", through, design)
+
+
+def _inverse(normal: Float[np.ndarray, "n_par 3 n_par 3"]) -> Float[np.ndarray, "n_par 3 n_par 3"]:
+    """Inverse of a normal matrix of unlike units; of what the sources do not determine, 0."""
+    size = normal.shape[0] * normal.shape[1]
+    matrix = normal.reshape(size, size)
+    scale = np.sqrt(np.diagonal(matrix).clip(0.0))
+    scale = np.where(scale > 0, 1.0 / np.where(scale > 0, scale, 1.0), 0.0)
+    both = np.outer(scale, scale)
+    return (np.linalg.pinv(matrix * both, rcond=1e-10, hermitian=True) * both).reshape(normal.shape)

@@ -126,7 +126,9 @@ QUALITY_HISTOGRAM = Table(
         _KIND,
         _ESTIMATE,
         Column("low", "f8", "", "stat.min", "lower edge of the bin of pulls"),
-        Column("n", "i8", "", "meta.number", "pulls of a and d in all orbits; outermost bins hold those beyond"),
+        Column(
+            "n", "i8", "", "meta.number", "pulls of a and d in all orbits; outermost bins hold those beyond"
+        ),
     ),
 )
 """Pulls of all orbits. Those of a reference share its catalogue error from orbit to orbit."""
@@ -146,7 +148,7 @@ QUALITY_CAMERA = Table(
         ),
     ),
 )
-"""Ideal places of pixels in one orbit, attribute camera_orbit; shift, turn and stretches of the field taken off."""
+"""Ideal places of pixels in one orbit, attribute camera_orbit, without shift, turn, stretch of the field."""
 
 PATH_POINTS = Table(
     "path_points",

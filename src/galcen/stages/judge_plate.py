@@ -15,14 +15,13 @@ from galcen.astrometry.orbit_positions import OrbitPositions
 from galcen.astrometry.plate_products import without_prior
 from galcen.astrometry.plate_quality import (
     SMALLEST_P,
+    Estimates,
     Frame,
-    Quantity,
     chi2_passes,
     common_frame,
     conditional_frame,
     judged,
     place_terms,
-    prior_share,
 )
 from galcen.astrometry.seen_position import seen_offsets
 from galcen.errors import SchemaError
@@ -51,8 +50,8 @@ from galcen.stages.judged_motion import ARTIFICIAL, judge_motion
 from galcen.stages.star_paths import chosen_stars, curves, points
 from galcen.stages.true_sources import TrueSources, read_true_sources
 
-ESTIMATES = (("{}", "{}_error"), ("{}_vi", "{}_error_vi"))
-"""Columns of the estimates and their errors: the maximum of the posterior, and variational inference."""
+SUFFIXES = ("", "_vi")
+"""Of the columns of the maximum of the posterior, and of variational inference."""
 
 EDGES = np.linspace(-6.0, 6.0, 61)
 """Of the histogram of pulls."""
@@ -173,30 +172,13 @@ def _compared(
     t, b = float(group.attrs["t"]), np.asarray(group.attrs["b"], dtype=np.float64)
     ra, dec = (truth.catalogue[name][star] for name in ("ra", "dec"))
     true = seen_offsets(truth.motion.take(star), np.float64(t - truth.t0), b, ra, dec)
-    place = place_terms(ra, dec)
-    kind = truth.kind[star]
-    rows, frames = [], []
-    histogram = np.zeros((len(KINDS), len(ESTIMATES), len(EDGES) - 1), dtype=np.int64)
-    for axis, name in enumerate("ad"):
-        for estimate, (value, error) in enumerate(ESTIMATES):
-            quantity = _quantity(sources, name, value.format(name), error.format(name), true[axis])
-            if not np.isfinite(quantity.error).all():
-                continue
-            if estimate == 0:
-                frames.append(common_frame(place, quantity, prior_share(quantity), is_stated=True))
-            frame = frames[axis] if estimate == 0 else conditional_frame(place, quantity, frames[axis])
-            for k in range(len(KINDS)):
-                mine = np.flatnonzero(kind == k)
-                rows.append(
-                    {"orbit": orbit, "kind": k, "estimate": estimate, "axis": axis}
-                    | judged(place, quantity, frame, mine)._asdict()
-                )
-                pull = np.clip(quantity.miss[mine] / quantity.error[mine], EDGES[0], EDGES[-1])
-                histogram[k, estimate] += np.histogram(pull, EDGES)[0]
+    estimates = _estimates(sources, np.stack(true, axis=-1))
+    frame = common_frame(place_terms(ra, dec), estimates, is_stated=True)
+    rows, histogram = _pulls(orbit, sources, np.stack(true, axis=-1), frame, truth.kind[star])
     camera = _camera(read_columns(group, PLATE_CALIBRATION), injected, where)
     row = {"orbit": orbit, "t": t, "n_source": len(star), "camera_um": miss(camera)}
     row |= {name: float(group.attrs[name]) for name in ("n_obs", "rms_pixel", "chi2", "dof")}
-    row |= _frame_columns(frames)
+    row |= _frame_columns(frame)
     is_good = chi2_passes(row["chi2"], row["dof"]) and min(row["frame_a_p"], row["frame_d_p"]) > SMALLEST_P
     residuals = read_columns(group, PLATE_MAP)
     return _Orbit(
@@ -204,19 +186,55 @@ def _compared(
     )
 
 
-def _quantity(sources: Columns, axis: str, value: str, error: str, true: np.ndarray) -> Quantity:
-    """Positions along one axis; a prior that was weighed down has a larger error."""
-    with np.errstate(divide="ignore"):
-        prior_error = sources[f"prior_{axis}_error"] / np.sqrt(sources["prior_weight"])
-    return Quantity(sources[value] - true, sources[error], prior_error)
+def _estimates(sources: Columns, true: np.ndarray) -> Estimates:
+    """Positions by the maximum of the posterior, against the truth."""
+    miss = np.stack([sources["a"], sources["d"]], axis=-1) - true
+    prior = np.linalg.inv(_covariance(sources, "prior_")) * sources["prior_weight"][:, None, None]
+    return Estimates(miss, _covariance(sources, ""), prior)
 
 
-def _frame_columns(frames: list[Frame]) -> dict[str, float]:
+def _covariance(sources: Columns, prefix: str) -> np.ndarray:
+    """2 x 2 covariances of errors and correlation."""
+    error = np.stack([sources[f"{prefix}a_error"], sources[f"{prefix}d_error"]], axis=-1)
+    correlation = np.ones((len(error), 2, 2))
+    correlation[:, 0, 1] = correlation[:, 1, 0] = sources[f"{prefix}ad_corr"]
+    return correlation * error[:, :, None] * error[:, None, :]
+
+
+def _pulls(
+    orbit: int, sources: Columns, true: np.ndarray, frame: Frame, kind: np.ndarray
+) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Rows of `QUALITY_PULLS`, and the pulls by kind, estimate and bin."""
+    rows: list[dict[str, float]] = []
+    histogram = np.zeros((len(KINDS), len(SUFFIXES), len(EDGES) - 1), dtype=np.int64)
+    for estimate, suffix in enumerate(SUFFIXES):
+        miss = np.stack([sources[f"{name}{suffix}"] for name in "ad"], axis=-1) - true
+        error = np.stack([sources[f"{name}_error{suffix}"] for name in "ad"], axis=-1)
+        if not np.isfinite(error).all():
+            continue
+        used = conditional_frame(frame, miss, error) if estimate else frame
+        for k in range(len(KINDS)):
+            mine = np.flatnonzero(kind == k)
+            pull = np.clip(miss[mine] / error[mine], EDGES[0], EDGES[-1])
+            histogram[k, estimate] = np.histogram(pull, EDGES)[0]
+            rows += [
+                {
+                    "orbit": orbit,
+                    "kind": k,
+                    "estimate": estimate,
+                    "axis": axis,
+                    **judged(used, miss, error, axis, mine)._asdict(),
+                }
+                for axis in range(2)
+            ]
+    return rows, histogram
+
+
+def _frame_columns(frame: Frame) -> dict[str, float]:
     row: dict[str, float] = {}
-    for name, frame in zip("ad", frames, strict=True):
-        row[f"frame_{name}"] = float(frame.coefficients[0])
-        row[f"frame_{name}_error"] = float(np.sqrt(frame.expected[0, 0]))
-        row[f"frame_{name}_p"] = frame.p_value()
+    for axis, name in enumerate("ad"):
+        row[f"frame_{name}"], row[f"frame_{name}_error"] = frame.shift(axis)
+        row[f"frame_{name}_p"] = frame.p_value(axis)
     return row
 
 

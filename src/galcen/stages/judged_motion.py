@@ -6,17 +6,10 @@ import numpy as np
 
 from galcen.astrometry.motion import Flag
 from galcen.astrometry.orbit_positions import OrbitPositions, mean_positions
-from galcen.astrometry.plate_quality import (
-    Frame,
-    Quantity,
-    common_frame,
-    judged,
-    place_terms,
-    prior_share,
-)
+from galcen.astrometry.plate_quality import Estimates, Frame, common_frame, judged, place_terms
 from galcen.astrometry.priors import PriorOptions, catalogue_of, motion_prior
 from galcen.io.plate_quality_schema import KINDS
-from galcen.mapping.catalogue_covariance import ERRORS, PARAMETERS
+from galcen.mapping.catalogue_covariance import ERRORS, PARAMETERS, covariance_of
 from galcen.mapping.space_motion import offsets, propagated
 from galcen.stages.true_sources import TrueSources
 
@@ -39,9 +32,7 @@ class JudgedMotion(NamedTuple):
     still_dof: int
 
 
-def judge_motion(
-    found: Columns, truth: TrueSources, positions: OrbitPositions, where: str
-) -> JudgedMotion:
+def judge_motion(found: Columns, truth: TrueSources, positions: OrbitPositions, where: str) -> JudgedMotion:
     """Compare the sources whose orbits give five parameters, and the weighted means of artificial ones.
 
     Parameters
@@ -62,74 +53,76 @@ def judge_motion(
     rows = truth.rows(found["source_id"], where)
     kind = truth.kind[rows]
     terms = place_terms(truth.catalogue["ra"][rows], truth.catalogue["dec"][rows])
-    quantities = _quantities(found, truth, rows)
-    has_prior = found["flags"] & Flag.HAS_PRIOR > 0
-    pulls, frames = [], []
-    for parameter, quantity in enumerate(quantities):
-        share = np.where(has_prior, prior_share(quantity), 1.0)
-        frame = common_frame(terms, quantity, share, is_stated=False)
-        frames.append(frame)
-        pulls += [
-            _row(k, parameter, terms, quantity, frame, np.flatnonzero(kind == k)) for k in range(len(KINDS))
-        ]
-    still, chi2, dof = _still(positions, truth, terms, rows, frames)
+    estimates = _estimates(found, truth, rows)
+    frame = common_frame(terms, estimates, is_stated=False)
+    error = np.stack([found[name] for name in ERRORS], axis=-1)
+    pulls = [
+        _row(k, (parameter, parameter), frame, (estimates.miss, error), np.flatnonzero(kind == k))
+        for parameter in range(len(PARAMETERS))
+        for k in range(len(KINDS))
+    ]
+    place = np.flatnonzero(kind == ARTIFICIAL)
+    still, chi2, dof = _still(positions, truth, terms[place], rows[place], frame)
     stars = {
         "source_id": found["source_id"],
         "kind": kind,
         "hw": truth.hw[rows],
         "n_orbit": found["n_orbit"],
-        **{f"{name}_miss": q.miss for name, q in zip(PARAMETERS, quantities, strict=True)},
-        **{f"{name}_error": q.error for name, q in zip(PARAMETERS, quantities, strict=True)},
+        **dict(zip((f"{name}_miss" for name in PARAMETERS), estimates.miss.T, strict=True)),
+        **{name: found[name] for name in ERRORS},
     }
     return JudgedMotion(pulls + still, stars, chi2, dof)
 
 
-def _quantities(found: Columns, truth: TrueSources, rows: np.ndarray) -> list[Quantity]:
-    """Estimates of the five parameters."""
+def _estimates(found: Columns, truth: TrueSources, rows: np.ndarray) -> Estimates:
+    """The five parameters against the truth at the epoch of the solution."""
     epoch = float(found["ref_epoch"][0]) if len(rows) else truth.t0
     true = propagated(truth.motion.take(rows), epoch - truth.t0)
     misses = [*offsets(found["ra"], found["dec"], true.ra, true.dec)]
     misses += [found[name] - getattr(true, name) for name in PARAMETERS[2:]]
     known = catalogue_of({name: values[rows] for name, values in truth.catalogue.items()})
-    prior = motion_prior(known, epoch, PriorOptions()).covariance
-    prior_error = np.sqrt(np.diagonal(prior, axis1=1, axis2=2)).T
-    return [
-        Quantity(miss, found[name], of_prior)
-        for miss, name, of_prior in zip(misses, ERRORS, prior_error, strict=True)
-    ]
+    prior = np.linalg.inv(motion_prior(known, epoch, PriorOptions()).covariance)
+    prior[found["flags"] & Flag.HAS_PRIOR == 0] = 0.0
+    return Estimates(np.stack(misses, axis=-1), covariance_of(found, found["source_id"]), prior)
 
 
 def _still(
-    positions: OrbitPositions, truth: TrueSources, terms: np.ndarray, rows: np.ndarray, frames: list[Frame]
+    positions: OrbitPositions, truth: TrueSources, terms: np.ndarray, rows: np.ndarray, whole: Frame
 ) -> tuple[list[dict[str, float]], float, int]:
     """Do artificial sources stay? Weighted means of their positions against the truth."""
     means = mean_positions(positions, len(truth.source_id))
-    place = np.flatnonzero((truth.kind[rows] == ARTIFICIAL) & np.isfinite(means.offsets[rows, 0]))
-    mine = rows[place]
-    catalogue = truth.catalogue
+    covariance, catalogue = means.covariance[rows], truth.catalogue
     true = offsets(
-        truth.motion.ra[mine], truth.motion.dec[mine], catalogue["ra"][mine], catalogue["dec"][mine]
+        truth.motion.ra[rows], truth.motion.dec[rows], catalogue["ra"][rows], catalogue["dec"][rows]
     )
-    out = []
-    for axis, parameter in enumerate((MEAN_A, MEAN_D)):
-        error = np.sqrt(means.covariance[mine, axis, axis])
-        no_prior = np.full(len(mine), np.inf)
-        quantity = Quantity(means.offsets[mine, axis] - true[axis], error, no_prior)
-        frame = common_frame(terms[place], quantity, np.ones(len(mine)), is_stated=False)
-        # They have no catalogue of their own: the frame is that of all sources.
-        frame = frame._replace(expected=frames[axis].expected)
-        out.append(_row(ARTIFICIAL, parameter, terms[place], quantity, frame, np.arange(len(mine))))
-    return out, float(means.chi2[mine].sum()), int(means.dof[mine].sum())
+    miss = means.offsets[rows] - np.stack(true, axis=-1)
+    frame = common_frame(terms, Estimates(miss, covariance, np.zeros_like(covariance)), is_stated=False)
+    # They have no catalogue of their own: the frame is that of all sources.
+    frame = frame._replace(expected=whole.expected[:2, :, :2])
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    every = np.arange(len(rows))
+    out = [
+        _row(ARTIFICIAL, (parameter, axis), frame, (miss, error), every)
+        for axis, parameter in enumerate((MEAN_A, MEAN_D))
+    ]
+    return out, float(means.chi2[rows].sum()), int(means.dof[rows].sum())
 
 
 def _row(
-    kind: int, parameter: int, terms: np.ndarray, quantity: Quantity, frame: Frame, rows: np.ndarray
+    kind: int,
+    parameter: tuple[int, int],
+    frame: Frame,
+    pulls: tuple[np.ndarray, np.ndarray],
+    rows: np.ndarray,
 ) -> dict[str, float]:
+    """A row of the table; `parameter` is its number there and in the frame, `pulls` misses and errors."""
+    number, own = parameter
+    shift, error = frame.shift(own)
     return {
         "kind": kind,
-        "parameter": parameter,
-        **judged(terms, quantity, frame, rows)._asdict(),
-        "frame": float(frame.coefficients[0]),
-        "frame_error": float(np.sqrt(frame.expected[0, 0])),
-        "frame_p": frame.p_value(),
+        "parameter": number,
+        **judged(frame, *pulls, own, rows)._asdict(),
+        "frame": shift,
+        "frame_error": error,
+        "frame_p": frame.p_value(own),
     }

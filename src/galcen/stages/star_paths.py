@@ -15,7 +15,7 @@ Columns = dict[str, np.ndarray]
 
 
 def chosen_stars(found: Columns, truth: TrueSources) -> np.ndarray:
-    """Of each kind the nearest star among those seen in most orbits; rows of the truth, missing kinds left out."""
+    """Of each kind the nearest star among those seen in most orbits; rows of the truth."""
     rows = truth.rows(found["source_id"], "plate_motion")
     solved = np.isfinite([found[name] for name in PARAMETERS]).all(axis=0)
     chosen = []
