@@ -117,3 +117,16 @@ def combined_map(maps: Sequence[Mapping[str, np.ndarray]]) -> Columns:
         **means,
         "n_obs": number.astype(np.int64),
     }
+
+
+def on_focal_plane(camera: Camera, columns: Mapping[str, np.ndarray]) -> Columns:
+    """A map of residuals on the nominal focal plane [um], along its axes rather than those of the chips."""
+    chip = affine(Chip(*(np.asarray(column)[columns["chip"]] for column in camera.chips)))
+    x, y = from_pixel(chip, columns["nx"], columns["ny"])
+    out = {"x": np.asarray(x), "y": np.asarray(y), "n_obs": columns["n_obs"]}
+    for when in ("before", "after"):
+        moved_x, moved_y = from_pixel(
+            chip, columns["nx"] + columns[f"dx_{when}"], columns["ny"] + columns[f"dy_{when}"]
+        )
+        out |= {f"dx_{when}": np.asarray(moved_x - x), f"dy_{when}": np.asarray(moved_y - y)}
+    return out

@@ -3,7 +3,7 @@
 from galcen.io.schema import Column, Table
 
 PLATE_QUALITY = "plate_quality"
-"""The product that holds the tables below, and `plate_map` over all orbits."""
+"""The product that holds the tables below."""
 
 KINDS = ("references", "others", "artificial", "displaced references")
 """Classes of sources, column `kind`; the last are references whose catalogue motion is wrong on purpose."""
@@ -149,6 +149,26 @@ QUALITY_CAMERA = Table(
     ),
 )
 """Ideal places of pixels in one orbit, attribute camera_orbit, without shift, turn, stretch of the field."""
+
+QUALITY_RESIDUALS = Table(
+    "quality_residuals",
+    (
+        Column("x", "f8", "um", "pos.cartesian.x;instr.plate", "place on the nominal focal plane"),
+        Column("y", "f8", "um", "pos.cartesian.y;instr.plate", "place on the nominal focal plane"),
+        *(
+            Column(
+                f"d{axis}_{when}", "f8", "um", "stat.mean;arith.diff", f"mean residual along {axis}, {text}"
+            )
+            for when, text in (
+                ("before", "with the attitude fitted and the camera nominal"),
+                ("after", "of the solution"),
+            )
+            for axis in "xy"
+        ),
+        Column("n_obs", "i8", "", "meta.number;obs", "measurements in the bin"),
+    ),
+)
+"""Residuals of all orbits over the focal plane."""
 
 PATH_POINTS = Table(
     "path_points",

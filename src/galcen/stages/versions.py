@@ -11,7 +11,7 @@ VERSIONS = {
     "draw": 6,
     "calibrate": 1,
     "truth": 4,
-    "report_page": 2,
+    "report_page": 3,
     "survey_sources": 1,
     "exposure_plan": 1,
     "expose": 1,
