@@ -19,6 +19,5 @@ def true_and_found(camera: Columns) -> Figure:
     for axis, shift, title in zip(
         axes, (true, found, difference), ("true", "found", "found - true"), strict=True
     ):
-        arrows(axis, (camera["x"], camera["y"]), shift)
-        axis.set_title(title)
+        arrows(axis, title, (camera["x"], camera["y"]), shift)
     return figure

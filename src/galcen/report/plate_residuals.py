@@ -20,36 +20,37 @@ def over_the_focal_plane(residuals: Columns) -> Figure:
     ):
         arrows(
             axis,
+            title,
             (residuals["x"], residuals["y"]),
             (residuals[f"dx_{when}"], residuals[f"dy_{when}"]),
         )
-        axis.set_title(title)
     return figure
 
 
-def arrows(axis: Axes, place: tuple[np.ndarray, np.ndarray], shift: tuple[np.ndarray, np.ndarray]) -> None:
+def arrows(
+    axis: Axes, title: str, place: tuple[np.ndarray, np.ndarray], shift: tuple[np.ndarray, np.ndarray]
+) -> None:
     """Shifts [um] at places on the focal plane [um], with a scale and their rms."""
     x, y = (1e-3 * values for values in place)
-    length = np.hypot(*shift)
-    rms = float(np.sqrt(np.mean(length**2))) if len(length) else 0.0
-    unit = _round(2.0 * rms)
-    # A twentieth of the field for an arrow of twice the rms.
-    field = max((np.ptp(values) for values in (x, y)), default=0.0) if len(x) else 0.0
-    picture = axis.quiver(
-        x,
-        y,
-        *shift,
-        angles="xy",
-        scale_units="xy",
-        scale=unit / max(0.07 * field, 1e-3),
-        width=0.0025,
-        color="#0072B2",
-    )
-    if rms > 0:
-        axis.quiverkey(picture, 0.78, 1.03, unit, _length(unit), labelpos="E", coordinates="axes")
-    text = f"rms {_length(rms)}" if len(x) else "no measurements"
-    axis.text(0.0, 1.03, text, transform=axis.transAxes, fontsize=9)
     axis.set(xlabel="X [mm]", ylabel="Y [mm]", aspect="equal")
+    if not len(x):
+        axis.set_title(f"{title}: no measurements", loc="left", size=10)
+        return
+    rms = float(np.sqrt(np.mean(shift[0] ** 2 + shift[1] ** 2)))
+    axis.set_title(f"{title}: rms {_length(rms)}", loc="left", size=10)
+    unit = _round(2.0 * rms)
+    half = 0.5 * max(np.ptp(x), np.ptp(y), 1.0)
+    # An arrow of about twice the rms takes a fifteenth of the field.
+    scale = unit / (0.14 * half)
+    picture = axis.quiver(
+        x, y, *shift, angles="xy", scale_units="xy", scale=scale, width=0.0025, color="#0072B2"
+    )
+    axis.quiverkey(picture, 0.85, 1.03, unit, _length(unit), labelpos="E", coordinates="axes")
+    middle = 0.5 * (x.min() + x.max()), 0.5 * (y.min() + y.max())
+    axis.set(
+        xlim=(middle[0] - 1.15 * half, middle[0] + 1.15 * half),
+        ylim=(middle[1] - 1.15 * half, middle[1] + 1.15 * half),
+    )
 
 
 def _length(um: float) -> str:

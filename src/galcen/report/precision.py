@@ -14,10 +14,9 @@ Columns = Mapping[str, np.ndarray]
 GOALS = {
     "parallax": ((-np.inf, 12.5, 25.0), (12.5, 14.5, 125.0)),
     "pmra": ((12.5, 14.5, 125.0),),
-    "pmdec": ((12.5, 14.5, 125.0),),
 }
 """From and to which Hw, and the error [uas, uas/yr] (Kawata et al. 2024, PASJ 76, 386)."""
-PANELS = (("ra", "mas"), ("parallax", "mas"), ("pmra", "mas/yr"))
+PANELS = (("ra", "position, east [mas]"), ("parallax", "parallax [mas]"), ("pmra", "motion, east [mas/yr]"))
 MOST_SHOWN = 20000
 BIN_MAG = 0.5
 
@@ -25,7 +24,7 @@ BIN_MAG = 0.5
 def by_magnitude(stars: Columns) -> Figure:
     """Stated errors of stars, and rms of estimate minus truth in bins of Hw; table `quality_stars`."""
     figure, axes = plt.subplots(1, len(PANELS), figsize=(13, 3.8), layout="constrained")
-    for axis, (name, unit) in zip(axes, PANELS, strict=True):
+    for axis, (name, label) in zip(axes, PANELS, strict=True):
         for kind, (colour, marker) in enumerate(STYLES):
             mine = np.flatnonzero(stars["kind"] == kind)
             if len(mine):
@@ -33,7 +32,7 @@ def by_magnitude(stars: Columns) -> Figure:
         for bright, faint, goal in GOALS.get(name, ()):
             low = max(bright, axis.get_xlim()[0] if len(stars["hw"]) else 9.5)
             axis.plot([low, faint], [1e-3 * goal] * 2, color="#009E73", lw=2, label=f"goal {goal:.0f} uas")
-        axis.set(xlabel="Hw [mag]", ylabel=f"error of {name} [{unit}]", yscale="log")
+        axis.set(xlabel="Hw [mag]", ylabel=f"error of {label}", yscale="log")
     axes[1].legend(fontsize=7)
     return figure
 

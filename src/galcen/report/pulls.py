@@ -13,12 +13,12 @@ from galcen.mapping.catalogue_covariance import PARAMETERS
 from galcen.report.source_kinds import STYLES
 
 Columns = Mapping[str, np.ndarray]
-EDGES = np.linspace(-5.0, 5.0, 51)
+EDGES = np.linspace(-5.0, 5.0, 26)
 ESTIMATES = (("-", "marginal errors"), (":", "variational inference"))
 
 
 def of_positions(histogram: Columns) -> Figure:
-    """Pulls of the positions in the orbits, table `quality_histogram`: a panel for each class that is there."""
+    """Pulls of the positions in the orbits, table `quality_histogram`: a panel for each class present."""
     present = [k for k in range(len(KINDS)) if histogram["n"][histogram["kind"] == k].sum()]
     figure, axes = _panels(len(present))
     for axis, kind in zip(axes, present, strict=False):

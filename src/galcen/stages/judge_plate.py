@@ -120,9 +120,8 @@ def _orbits(files: Files, truth: TrueSources) -> Iterator[JudgedOrbit]:
                 seen[orbit] = path
                 if group_name(orbit) not in plates:
                     raise SchemaError(f"{path}: orbit {orbit} is announced but missing; solve it again")
-                yield judge_orbit(
-                    plates[group_name(orbit)], orbit, truth, (sized, read_truth(injected, orbit))
-                )
+                true = sized, read_truth(injected, orbit)
+                yield judge_orbit(plates[group_name(orbit)], orbit, truth, true)
 
 
 def _positions_of(orbits: list[JudgedOrbit], is_wanted: np.ndarray) -> OrbitPositions:

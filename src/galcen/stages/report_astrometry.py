@@ -96,8 +96,8 @@ def quality_sections(path: Path) -> list[str]:
         page.figure(
             "Plates: the camera, recovered and true",
             png(distortion.true_and_found(tables["quality_camera"])),
-            f"Distortion and chips of orbit {orbit} about the nominal camera, without the shift, the rotation "
-            "and the two stretches of the whole field that attitude and focal lengths take up.",
+            f"Distortion and chips of orbit {orbit} about the nominal camera, without the shift, the rotation"
+            " and the two stretches of the whole field that attitude and focal lengths take up.",
         ),
         page.figure(
             "Plates: pulls of the positions",
