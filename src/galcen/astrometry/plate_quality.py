@@ -10,6 +10,9 @@ the covariance
 
 .. math:: Q = \left( \sum_i (P_i - P_i \Sigma_i P_i) \otimes h_i h_i^T \right)^{-1}
 
+Here :math:`\Sigma` is the source's own, without the common part, which marginal errors contain: it is taken
+off them by iteration.
+
 Mean pulls are compared with what Q and their number allow. Width and shape are those of what is left after F,
 fitted to all sources with their weights, is taken off, in units of the errors without Q. The fit itself is
 compared with Q. What the references leave of higher degree in the place is left out.
@@ -26,6 +29,9 @@ from galcen.mapping.space_motion import Column
 LIMIT = 4.0
 """Standard deviations that mean and width may be off."""
 SMALLEST_P = 1e-3
+N_ITERATION = 300
+"""At most, between the covariance of the common part and those of the sources without it: 20 with 60
+references, 100 with ten."""
 LEAST = 10
 """Pulls of fewer sources are not judged."""
 NOT_JUDGED, FAILS, PASSES = -1, 0, 1
@@ -114,25 +120,29 @@ def common_frame(terms: Terms, found: Estimates, is_stated: bool) -> Frame:
     is_stated
         Whether the stated errors hold the common part, as the marginal errors of a plate do.
     """
-    n_par = found.miss.shape[1]
     sigma, precision = found.covariance, found.prior_precision
-    told = precision - precision @ sigma @ precision
-    information = np.einsum("nij,na,nb->iajb", told, terms, terms)
-    expected = _inverse(information)
-    share = np.eye(n_par) - sigma @ precision
-    design = share[:, :, :, None] * terms[:, None, None, :]
-    weight = np.linalg.inv(sigma) if len(sigma) else sigma
+    local, before = sigma, np.zeros(())
+    for _ in range(N_ITERATION if is_stated else 1):
+        told = precision - precision @ local @ precision
+        expected = _inverse(np.einsum("nij,na,nb->iajb", told, terms, terms))
+        share = np.eye(sigma.shape[1]) - local @ precision
+        design = share[:, :, :, None] * terms[:, None, None, :]
+        if np.allclose(expected, before, rtol=1e-5, atol=0.0):
+            break
+        before = expected
+        if is_stated:
+            common = np.einsum("nikb,njkb->nij", np.tensordot(design, expected, axes=2), design)
+            # Half a step: with few references a whole one swings.
+            local = _at_least(0.5 * (local + sigma - common), sigma)
+    weight = np.linalg.inv(local) if len(local) else local
     weighted = np.einsum("nij,njkb->nikb", weight, design)
     noise = _inverse(np.einsum("nika,nijb->kajb", design, weighted))
-    right = np.einsum("nika,ni->ka", weighted, found.miss)
-    coefficients = np.einsum("kajb,jb->ka", noise, right)
-    variance = np.diagonal(sigma, axis1=1, axis2=2)
-    common = _variance(design, expected) if is_stated else 0.0
-    # The covariance is an approximation: never less than a tenth of the error is the source's own.
-    local = np.maximum(variance - common, 0.01 * variance)
+    coefficients = np.einsum("kajb,jb->ka", noise, np.einsum("nika,ni->ka", weighted, found.miss))
+    variance = np.diagonal(local, axis1=1, axis2=2)
     left = found.miss - np.einsum("nika,ka->ni", design, coefficients)
-    scale = np.sqrt(np.maximum(local - _variance(design, noise), 1e-6 * local))
-    return Frame(coefficients, expected, noise, design, np.sqrt(local), left / scale)
+    fitted = np.einsum("nikb,nikb->ni", np.tensordot(design, noise, axes=2), design)
+    scale = np.sqrt(np.maximum(variance - fitted, 1e-6 * variance))
+    return Frame(coefficients, expected, noise, design, np.sqrt(variance), left / scale)
 
 
 def conditional_frame(frame: Frame, miss: np.ndarray, error: np.ndarray) -> Frame:
@@ -190,10 +200,12 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _variance(design: np.ndarray, covariance: np.ndarray) -> Float[np.ndarray, "n_src n_par"]:
-    """Variances of the common part of each source."""
-    through = np.tensordot(design, covariance, axes=2)
-    return np.einsum("nikb,nikb->ni", through, design)
+def _at_least(
+    local: Float[np.ndarray, "n_src n_par n_par"], sigma: Float[np.ndarray, "n_src n_par n_par"]
+) -> Float[np.ndarray, "n_src n_par n_par"]:
+    """Covariances, where a variance fell below a hundredth of what is stated that part of it instead."""
+    diagonal = np.diagonal(local - 0.01 * sigma, axis1=1, axis2=2)
+    return np.where((diagonal > 0).all(axis=1)[:, None, None], local, 0.01 * sigma)
 
 
 def _inverse(normal: Float[np.ndarray, "n_par 3 n_par 3"]) -> Float[np.ndarray, "n_par 3 n_par 3"]:
