@@ -9,14 +9,17 @@ up.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from galcen.mapping.camera import Camera
 from galcen.mapping.detector import Chip, ChipOffsets, affine, from_pixel, moved
-from galcen.mapping.distortion import Coefficients, undistorted
+from galcen.mapping.distortion import Coefficients, Distortion, undistorted
 
 GRID = 13
 """Points along each side of a chip."""
@@ -47,10 +50,19 @@ def grid(camera: Camera, side_pixel: float) -> Places:
 
 def ideal_place(camera: Camera, found: Found, places: Places) -> Float[np.ndarray, "2 n"]:
     """Places on the ideal focal plane [um] of pixels."""
-    nominal = Chip(*(np.asarray(column)[places.chip] for column in camera.chips))
-    offsets = ChipOffsets(*(np.asarray(column)[places.chip] for column in found.chips))
-    x, y = from_pixel(affine(moved(nominal, offsets)), *places.pixel)
-    return np.stack([np.asarray(v) for v in undistorted(camera.optics.distortion, found.distortion, x, y)])
+    place = _ideal_place(camera.optics.distortion, found, camera.chips, places)
+    return np.stack([np.asarray(v) for v in place])
+
+
+@partial(jax.jit, static_argnames="form")
+def _ideal_place(
+    form: Distortion, found: Found, chips: Chip, places: Places
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """The same of arrays."""
+    nominal = Chip(*(jnp.asarray(column)[places.chip] for column in chips))
+    offsets = ChipOffsets(*(jnp.asarray(column)[places.chip] for column in found.chips))
+    x, y = from_pixel(affine(moved(nominal, offsets)), places.pixel[0], places.pixel[1])
+    return undistorted(form, found.distortion, x, y)
 
 
 def without_pointing(

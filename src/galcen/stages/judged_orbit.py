@@ -67,7 +67,7 @@ def judge_orbit(
     star = truth.rows(sources["source_id"], where)
     t, b = float(group.attrs["t"]), np.asarray(group.attrs["b"], dtype=np.float64)
     ra, dec = (truth.catalogue[name][star] for name in ("ra", "dec"))
-    true = seen_offsets(truth.motion.take(star), np.float64(t - truth.t0), b, ra, dec)
+    true = seen_offsets(truth.motion.take(star), t - truth.t0, b, ra, dec)
     estimates = _estimates(sources, np.stack(true, axis=-1))
     frame = common_frame(place_terms(ra, dec), estimates, is_stated=True)
     rows, histogram = _pulls(orbit, sources, np.stack(true, axis=-1), frame, truth.kind[star])
