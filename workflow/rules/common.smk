@@ -100,7 +100,7 @@ def exposure_options():
 
 def plate_options():
     """Options of the plate analysis: all but how orbits are combined."""
-    plate = SETTINGS.plate.model_dump(mode="json", exclude={"motion", "enabled"})
+    plate = SETTINGS.plate.model_dump(mode="json", exclude={"motion"})
     return choices("plate", seed=SETTINGS.seed, plate=plate)
 
 
@@ -115,9 +115,14 @@ def astrometry():
     """What a survey ends in."""
     if not SETTINGS.survey.enabled:
         return []
-    if not SETTINGS.plate.enabled:
-        return [results("survey/plan.h5")]
-    return [results("survey/plan.h5"), results("astrometry/plate_motion.h5")]
+    made = [results("survey/plan.h5")]
+    if SETTINGS.survey.last_stage == "exposures":
+        made += [
+            results(f"survey/exposures/{block}.h5") for block in SETTINGS.survey.blocks
+        ]
+    if SETTINGS.survey.last_stage == "plates":
+        made.append(results("astrometry/plate_motion.h5"))
+    return made
 
 
 def tile_memory(base, per_cell):

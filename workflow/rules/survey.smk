@@ -1,6 +1,6 @@
 rule exposure_plan:
     input:
-        truth=results("truth.h5"),
+        results("survey/stars.h5"),
     output:
         results("survey/plan.h5"),
     log:
@@ -16,5 +16,5 @@ rule exposure_plan:
     params:
         options=plan_options(),
     shell:
-        "galcen exposure-plan {output} --truth {input.truth}"
+        "galcen exposure-plan {output} --stars {input}"
         " --options {params.options:q} > {log} 2>&1"

@@ -11,13 +11,13 @@ import typer
 
 def exposure_plan(
     output: Path,
-    truth: Annotated[Path | None, typer.Option(help="Truth catalogue whose stars are counted.")] = None,
+    stars: Annotated[Path | None, typer.Option(help="Stars of the survey, to be counted.")] = None,
     options: str = "{}",
 ) -> None:
     """Plan the exposures of the survey: when, where to, and how often each star is seen."""
     from galcen.stages import exposure_plan as stage  # deferred: keeps --help fast
 
-    stage.run(output, json.loads(options), truth)
+    stage.run(output, json.loads(options), stars)
 
 
 COMMANDS = (exposure_plan,)

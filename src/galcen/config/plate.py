@@ -84,8 +84,6 @@ class PlateMotion(Section):
 class Plate(Section):
     """Positions of the stars orbit by orbit."""
 
-    enabled: bool = True
-    """Solve the orbits of a survey; false stops at the exposures."""
     distortion_order: int = Field(5, ge=2, le=7)
     """Degree of the distortion that is solved for, one for each orbit."""
     priors: CameraPriors = CameraPriors()

@@ -151,7 +151,10 @@ class Survey(Section):
     """The mission that observes the truth catalogue."""
 
     enabled: bool = False
-    """Make the plan of the exposures, `survey/plan.h5`."""
+    """Observe the truth catalogue."""
+    last_stage: Literal["plan", "exposures", "plates"] = "plates"
+    """How far to go: the plan of the exposures, the exposures, or the plate analysis of each orbit and the
+    motions from all."""
     orbits_per_job: int = Field(10, ge=1)
     """Orbits that one job of the later stages takes; results do not depend on it."""
     telescope: Telescope = Telescope()

@@ -1,4 +1,4 @@
-"""The nominal camera, as files of exposures carry it: all that the forward model needs and does not solve for."""
+"""The nominal camera, as files of exposures carry it: what the forward model needs and is not solved for."""
 
 import json
 from typing import NamedTuple, Self

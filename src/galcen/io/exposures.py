@@ -7,6 +7,7 @@ number of rows), and the table `exposures`. Nothing but one orbit is in memory a
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +130,7 @@ def orbits_of(file: h5py.File) -> list[int]:
         They are not those that the file says it holds, or out of order.
     """
     orbits = [int(orbit) for orbit in json.loads(str(file.attrs.get("orbits", "[]")))]
-    if any(late <= early for early, late in zip(orbits, orbits[1:], strict=False)):
+    if any(late <= early for early, late in pairwise(orbits)):
         raise SchemaError(
             f"{file.filename}: orbits are not in ascending order: {orbits}; make the file again"
         )
@@ -213,8 +214,8 @@ def _check_offset(measured: OrbitMeasurements, where: str) -> None:
     n_exposure = len(measured.exposures["exposure_id"])
     if len(offset) != n_exposure + 1:
         raise SchemaError(
-            f"{where}: offset has {len(offset)} numbers, expected {n_exposure + 1} for {n_exposure} exposures; "
-            "make the file again"
+            f"{where}: offset has {len(offset)} numbers, expected {n_exposure + 1} for {n_exposure} "
+            "exposures; make the file again"
         )
     if offset[0] != 0 or offset[-1] != n_row or (np.diff(offset) < 0).any():
         raise SchemaError(

@@ -57,7 +57,7 @@ class Files(NamedTuple):
     injected: Path
 
 
-class _Survey(NamedTuple):
+class Survey(NamedTuple):
     """What all orbits share."""
 
     camera: SizedCamera
@@ -94,9 +94,9 @@ def run(paths: Files, block: str, options: dict[str, Any], only: int | None = No
     started = time.perf_counter()
     sections = ("seed", "survey", "observation")
     settings = config.parse({n: options[n] for n in sections if n in options}, "options of expose")
-    plan, orbits = _plan(paths.plan, block)
-    stars, t0 = _stars(paths)
-    survey = _survey(settings, t0)
+    plan, orbits = load_plan(paths.plan, block)
+    stars, t0 = load_stars(paths)
+    survey = survey_of(settings, t0)
     years = float(np.abs(plan["t"] - t0).max())
     sky = make_sky(stars, survey.conditions.unresolved, years)
     attributes = provenance("expose", options, input_hashes(paths.plan, paths.stars, paths.input_catalogue))
@@ -111,7 +111,7 @@ def run(paths: Files, block: str, options: dict[str, Any], only: int | None = No
                 measured, truth = files.read_orbit(kept[0], orbit), files.read_truth(kept[1], orbit)
             else:
                 rows = plan["orbit"] == orbit
-                measured, truth = _orbit(
+                measured, truth = observe_orbit(
                     orbit, {name: column[rows] for name, column in plan.items()}, sky, survey
                 )
                 _report(orbit, measured)
@@ -154,12 +154,13 @@ def _kept(
                 )
         if files.orbits_of(file) != orbits:
             raise SchemaError(
-                f"{file.filename}: holds other orbits than the block; make the whole block again, without --only"
+                f"{file.filename}: holds other orbits than the block; make the whole block again, without "
+                "--only"
             )
     return exposures, injected
 
 
-def _plan(path: Path, block: str) -> tuple[Columns, list[int]]:
+def load_plan(path: Path, block: str) -> tuple[Columns, list[int]]:
     """Exposures of the block, by identifier, and its orbits."""
     asked = orbits_in(block)
     with open_product(path, PLAN) as file:
@@ -183,7 +184,7 @@ def _plan(path: Path, block: str) -> tuple[Columns, list[int]]:
     return plan, [int(orbit) for orbit in np.unique(plan["orbit"])]
 
 
-def _stars(paths: Files) -> tuple[Stars, float]:
+def load_stars(paths: Files) -> tuple[Stars, float]:
     """True stars, ascending by identifier, and the epoch of their positions."""
     names = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "hw")
     with open_product(paths.stars, SURVEY_STARS.name) as file:
@@ -208,7 +209,8 @@ def _stars(paths: Files) -> tuple[Stars, float]:
     return Stars(**columns, is_listed=np.isin(columns["source_id"], listed)), t0
 
 
-def _survey(settings: Config, t0: float) -> _Survey:
+def survey_of(settings: Config, t0: float) -> Survey:
+    """The survey of a configuration; `t0` is the epoch of the stars."""
     observation, telescope = settings.observation, settings.survey.telescope
     centroid, truth, losses = observation.centroid, observation.camera, observation.losses
     pixel_mas = telescope.pixel_um / telescope.focal_length_um / RAD_PER_MAS
@@ -247,10 +249,12 @@ def _survey(settings: Config, t0: float) -> _Survey:
         }
     )
     camera = SizedCamera.of(telescope, truth.distortion_order)
-    return _Survey(camera, conditions, spread, roots, observation.aberration, t0)
+    return Survey(camera, conditions, spread, roots, observation.aberration, t0)
 
 
-def _orbit(orbit: int, plan: Columns, sky: Sky, survey: _Survey) -> tuple[OrbitMeasurements, OrbitTruth]:
+def observe_orbit(
+    orbit: int, plan: Columns, sky: Sky, survey: Survey
+) -> tuple[OrbitMeasurements, OrbitTruth]:
     """Observe one orbit."""
     (camera, side_pixel), spread, roots = survey.camera, survey.spread, survey.roots
     plan = plan | _velocity(survey.aberration, plan["t"])
@@ -272,13 +276,13 @@ def _orbit(orbit: int, plan: Columns, sky: Sky, survey: _Survey) -> tuple[OrbitM
         seen = observe(sky, exposures, state, survey.conditions, roots)
     except ValueError as error:
         raise ConfigError(
-            f"orbit {orbit}: {error}; make observation.camera.distortion_um smaller than {spread.distortion_um}"
+            f"orbit {orbit}: {error}; make observation.camera.distortion_um smaller than "
+            f"{spread.distortion_um}"
         ) from None
     estimate = estimated(roots, spread, exposure_id, true)
-    sigma = seen.sigma.astype(np.float32)
     measured = OrbitMeasurements(
         sky.stars.source_id[seen.star],
-        *(seen.chip, seen.nx, seen.ny, sigma, sigma, seen.flags, seen.offset),
+        *(seen.chip, seen.nx, seen.ny, seen.sigma, seen.sigma, seen.flags, seen.offset),
         {name: plan[name] for name in ORBIT_EXPOSURES.names} | estimate._asdict(),
     )
     truth = OrbitTruth(
@@ -306,7 +310,7 @@ def _report(orbit: int, measured: OrbitMeasurements) -> None:
         "exposures": len(per_exposure),
         "measurements": len(measured.source_id),
         "sources": len(np.unique(measured.source_id)),
-        "fewest in an exposure": int(per_exposure.min(initial=0)),
+        "fewest in an exposure": int(per_exposure.min()),
     }
     log.info("%s", json.dumps(counts))
     if not len(measured.source_id):

@@ -16,7 +16,7 @@ from galcen.config import Config
 from galcen.errors import ConfigError
 from galcen.io.hdf5 import create, open_product, read_column, write_columns
 from galcen.io.provenance import input_hashes, provenance
-from galcen.io.schema import TRUTH
+from galcen.io.stars_schema import SURVEY_STARS
 from galcen.io.survey_schema import PLAN, PLAN_COVERAGE, PLAN_EXPOSURES, PLAN_ORBITS, PLAN_STARS
 from galcen.random import stage_key
 from galcen.survey import pointing
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 Columns = dict[str, np.ndarray]
 
 
-def run(output: Path, options: dict[str, Any], truth: Path | None = None) -> None:
+def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> None:
     """Write the plan.
 
     Parameters
@@ -42,7 +42,7 @@ def run(output: Path, options: dict[str, Any], truth: Path | None = None) -> Non
     options
         Section `footprint` of the configuration, `seed`, and of section `survey` the parts `telescope` and
         `plan`.
-    truth
+    stars
         Catalogue whose stars are counted; their motion, below 0.1 arcsec, is left out.
 
     Raises
@@ -68,8 +68,8 @@ def run(output: Path, options: dict[str, Any], truth: Path | None = None) -> Non
     pixels = _pixels(task, plan.coverage_nside)
     ra, dec = healpy.pix2ang(plan.coverage_nside, pixels, nest=True, lonlat=True)
     seen = counter.count(ra, dec)
-    stars = _stars(truth, counter)
-    attributes = provenance("exposure_plan", options, input_hashes(truth) if truth else {})
+    counted = _counted(stars, counter)
+    attributes = provenance("exposure_plan", options, input_hashes(stars) if stars else {})
     with create(output, PLAN, attributes) as file:
         file.attrs["healpix_nside"] = plan.coverage_nside
         file.attrs["healpix_order"] = "nested"
@@ -79,7 +79,7 @@ def run(output: Path, options: dict[str, Any], truth: Path | None = None) -> Non
         write_columns(file, PLAN_EXPOSURES, _exposure_columns(task.orbit, shot))
         write_columns(file, PLAN_ORBITS, _orbit_columns(made))
         write_columns(file, PLAN_COVERAGE, {"healpix": pixels[seen > 0], "n_exposure": seen[seen > 0]})
-        write_columns(file, PLAN_STARS, stars)
+        write_columns(file, PLAN_STARS, counted)
     log.info("%d pixels are seen, %.1f s in all", (seen > 0).sum(), time.perf_counter() - started)
 
 
@@ -172,18 +172,18 @@ def _orbit_columns(made: pointing.Plan) -> Columns:
     }
 
 
-def _stars(truth: Path | None, counter: _Counter) -> Columns:
+def _counted(stars: Path | None, counter: _Counter) -> Columns:
     """How often each star of the catalogue is seen."""
-    if truth is None:
+    if stars is None:
         return {name: np.empty(0, dtype=np.int64) for name in PLAN_STARS.names}
-    with open_product(truth, TRUTH.name) as file:
-        source_id, row = np.unique(read_column(file, TRUTH, "source_id"), return_index=True)
-        ra, dec = (read_column(file, TRUTH, name)[row] for name in ("ra", "dec"))
+    with open_product(stars, SURVEY_STARS.name) as file:
+        source_id, row = np.unique(read_column(file, SURVEY_STARS, "source_id"), return_index=True)
+        ra, dec = (read_column(file, SURVEY_STARS, name)[row] for name in ("ra", "dec"))
     counts = counter.count(ra, dec)
     if not counts.any():
         ra_field, dec_field, _ = pointing_of(counter.fields[0])
         raise ConfigError(
-            f"{truth}: none of its {len(source_id)} stars is ever on a chip; survey.plan observes fields "
+            f"{stars}: none of its {len(source_id)} stars is ever on a chip; survey.plan observes fields "
             f"such as ra = {ra_field:.3f}, dec = {dec_field:+.3f} deg: put survey.plan.window or centre "
             "where the stars are"
         )

@@ -11,6 +11,7 @@ VERSIONS = {
     "draw": 6,
     "calibrate": 1,
     "truth": 4,
+    "joint_plates": 1,
     "report_page": 3,
     "survey_sources": 1,
     "exposure_plan": 1,

@@ -76,26 +76,62 @@ def candidates(
         around = chips.radius + spread + moved + SECOND_ORDER
         near = np.sort(np.asarray(tree.query_ball_point(middle, around * 1.001), dtype=np.int32))
         near = near[visible[near]]
-        inside = np.ascontiguousarray(direction[near].T)
-        space = chips.affine.shape[0] * len(near) + 1
-        star, chip = np.empty(space, np.int32), np.empty(space, np.uint8)
-        work, kept = np.empty((3, len(near))), np.empty(len(near) + 1, np.int32)
+        # Few stars are near a chip in one exposure of a field and in another not.
+        wider = chips.reach + _jitter_pixel(frames, rows, chips)
+        n_chip = len(chips.affine)
+        star, _ = _Stars.of(direction, near, n_chip).near(frames, rows[0], chips, wider)
+        stars = _Stars.of(direction, np.unique(star), n_chip)
         for row in rows:
-            n = _near_chips(
-                inside,
-                near,
-                frames.axes[row],
-                frames.beta[row],
-                frames.scale[row],
-                chips.affine,
-                chips.reach,
-                *work,
-                kept,
-                star,
-                chip,
-            )
-            found.star[row], found.chip[row] = star[:n].copy(), chip[:n].copy()
+            found.star[row], found.chip[row] = stars.near(frames, row, chips, chips.reach)
     return found
+
+
+def _jitter_pixel(frames: Frames, rows: Int[np.ndarray, " n"], chips: Chips) -> float:
+    """How far stars on the chips get from where they are in the first of some exposures, at most [pixel]."""
+    axes, beta, scale = (column[rows] - column[rows[0]] for column in frames)
+    steps = [np.linalg.norm(part, axis=-1) for part in (axes[:, 2], beta, axes[:, 0], axes[:, 1])]
+    angle = steps[0] + steps[1] + np.tan(chips.radius) * (steps[2] + steps[3])
+    moved_um = angle * frames.scale[rows].max() + np.tan(chips.radius) * np.abs(scale).max(axis=1)
+    # To first order in small angles, on a plane that is stretched by 1 + r^2 at most.
+    stretch = 1.02 * (1 + np.tan(chips.radius) ** 2)
+    return float(stretch * moved_um.max() * np.sqrt(2) * np.abs(chips.affine[:, :4]).max())
+
+
+class _Stars(NamedTuple):
+    """Some stars, and room for what is found of them."""
+
+    number: Int[np.ndarray, " n"]
+    direction: Float[np.ndarray, "3 n"]
+    work: Float[np.ndarray, "3 n"]
+    kept: Int[np.ndarray, " n+1"]
+    star: Int[np.ndarray, " space"]
+    chip: Int[np.ndarray, " space"]
+
+    @classmethod
+    def of(
+        cls, direction: Float[np.ndarray, "n_star 3"], number: Int[np.ndarray, " n"], n_chip: int
+    ) -> "_Stars":
+        n, space = len(number), n_chip * len(number) + 1
+        inside = np.ascontiguousarray(direction[number].T)
+        work, kept = np.empty((3, n)), np.empty(n + 1, np.int32)
+        return cls(number, inside, work, kept, np.empty(space, np.int32), np.empty(space, np.uint8))
+
+    def near(
+        self, frames: Frames, row: int, chips: Chips, reach: float
+    ) -> tuple[Int[np.ndarray, " n_near"], Int[np.ndarray, " n_near"]]:
+        """The stars near a chip in one exposure, and the chips."""
+        n = _near_chips(
+            self.direction,
+            self.number,
+            *(column[row] for column in frames),
+            chips.affine,
+            reach,
+            *self.work,
+            self.kept,
+            self.star,
+            self.chip,
+        )
+        return self.star[:n].copy(), self.chip[:n].copy()
 
 
 @compiled

@@ -124,37 +124,42 @@ def measure(
     total = np.hypot(errors.noise, errors.flat)
     each = errors.noise if errors.flat_per_pixel else total
     n = len(exact.star)
-    x, y, outlier = np.empty(n), np.empty(n), np.zeros(n, dtype=np.bool_)
+    x, y, sigma, outlier = np.empty(n), np.empty(n), np.empty(n, np.float32), np.zeros(n, dtype=np.bool_)
     _noise(
-        exact.star,
-        exact.offset,
+        *(exact.star, exact.nx, exact.ny, exact.offset),
         source_id,
         exposure_id,
         each,
+        total,
         errors.outlier_fraction,
         errors.outlier_pixel,
         root,
         x,
         y,
+        sigma,
         outlier,
     )
     if errors.flat_per_pixel:
         _flat(exact.star, exact.chip, exact.nx, exact.ny, source_id, errors.flat, flat_root, x, y)
-    return exact._replace(nx=exact.nx + x, ny=exact.ny + y), total[exact.star], outlier
+    return exact._replace(nx=x, ny=y), sigma, outlier
 
 
 @compiled
 def _noise(
     star: Int[np.ndarray, " n_obs"],
+    nx: Float[np.ndarray, " n_obs"],
+    ny: Float[np.ndarray, " n_obs"],
     offset: Int[np.ndarray, " n_exp+1"],
     source_id: Int[np.ndarray, " n_star"],
     exposure_id: Int[np.ndarray, " n_exp"],
     size: Float[np.ndarray, " n_star"],
+    total: Float[np.ndarray, " n_star"],
     outlier_fraction: float,
     outlier_pixel: float,
     root: UInt32[np.ndarray, " 2"],
-    moved_x: Float[np.ndarray, " n_obs"],
-    moved_y: Float[np.ndarray, " n_obs"],
+    out_x: Float[np.ndarray, " n_obs"],
+    out_y: Float[np.ndarray, " n_obs"],
+    sigma: Float[np.ndarray, " n_obs"],
     outlier: Bool[np.ndarray, " n_obs"],
 ) -> None:
     most = 0
@@ -167,17 +172,18 @@ def _noise(
         for i in range(n):
             identifier[i] = source_id[star[first + i]]
         streams(k_0, k_1, identifier[:n], high, low)
-        _scores(high[:n], low[:n], NOISE_X, moved_x[first : first + n])
-        _scores(high[:n], low[:n], NOISE_Y, moved_y[first : first + n])
+        _scores(high[:n], low[:n], NOISE_X, out_x[first : first + n])
+        _scores(high[:n], low[:n], NOISE_Y, out_y[first : first + n])
         for i in range(first, first + n):
-            moved_x[i] *= size[star[i]]
-            moved_y[i] *= size[star[i]]
+            out_x[i] = nx[i] + size[star[i]] * out_x[i]
+            out_y[i] = ny[i] + size[star[i]] * out_y[i]
+            sigma[i] = total[star[i]]
         if outlier_fraction > 0:
             for i in range(n):
                 if 0.5 * (1.0 + signed_uniform(high[i], low[i], OUTLIER)) < outlier_fraction:
                     outlier[first + i] = True
-                    moved_x[first + i] += outlier_pixel * normal(high[i], low[i], OUTLIER_X)
-                    moved_y[first + i] += outlier_pixel * normal(high[i], low[i], OUTLIER_Y)
+                    out_x[first + i] += outlier_pixel * normal(high[i], low[i], OUTLIER_X)
+                    out_y[first + i] += outlier_pixel * normal(high[i], low[i], OUTLIER_Y)
 
 
 @compiled
@@ -201,8 +207,8 @@ def _flat(
     source_id: Int[np.ndarray, " n_star"],
     size: Float[np.ndarray, " n_star"],
     root: UInt32[np.ndarray, " 2"],
-    moved_x: Float[np.ndarray, " n_obs"],
-    moved_y: Float[np.ndarray, " n_obs"],
+    out_x: Float[np.ndarray, " n_obs"],
+    out_y: Float[np.ndarray, " n_obs"],
 ) -> None:
     """Add what the flat field does to a star on a pixel, the same whenever it is there."""
     words = np.empty(2, np.uint32)
@@ -210,5 +216,5 @@ def _flat(
         words[0], words[1] = stream(root, source_id[star[i]])
         column, row = int(np.floor(nx[i])) + HALF_SPACE, int(np.floor(ny[i])) + HALF_SPACE
         k_0, k_1 = stream(words, (np.int64(chip[i]) << 40) | (np.int64(column) << 20) | np.int64(row))
-        moved_x[i] += size[star[i]] * normal(k_0, k_1, NOISE_X)
-        moved_y[i] += size[star[i]] * normal(k_0, k_1, NOISE_Y)
+        out_x[i] += size[star[i]] * normal(k_0, k_1, NOISE_X)
+        out_y[i] += size[star[i]] * normal(k_0, k_1, NOISE_Y)

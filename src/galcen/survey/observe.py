@@ -24,10 +24,10 @@ from galcen.survey.footprint import Candidates, Chips, Frames, candidates
 from galcen.survey.measurement import BLENDED, Errors, Recorded, measure, record
 from galcen.survey.true_camera import Pointings, Roots, axes_of, reach
 
-WIDTH = 256
+WIDTH = 128
 """Measurements that are put through the forward model together; all of one exposure, the last ones padded."""
 
-BATCH = 512
+BATCH = 256
 """Groups of WIDTH that one call takes: one shape to compile for, whatever the number of measurements."""
 
 MARGIN_PIXEL = 0.5
@@ -267,7 +267,7 @@ def _pixels(
 
 def _directions(sky: Sky, observer: Observer) -> Float[np.ndarray, "n_star 3"]:
     """Coordinate directions in the middle of the orbit."""
-    middle = jax.tree.map(lambda leaf: jnp.asarray(leaf[len(leaf) // 2]), observer)
+    middle = jax.tree.map(lambda leaf: leaf[len(leaf) // 2], observer)
     return np.ascontiguousarray(np.asarray(_unit(sky.columns, middle)).T)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from galcen.mapping.detector import Chip, ChipOffsets, moved
-from galcen.mapping.distortion import Coefficients, Distortion, determinant, distorted
+from galcen.mapping.distortion import Coefficients, Distortion, determinant, undistorted
 from galcen.mapping.frames import Axes, telescope_axes
 from galcen.mapping.source_motion import triad
 from galcen.mapping.vector import Vector, added, dot, normalised, scaled, sky_angles
 from galcen.threefry import normals
 
 ARCSEC = np.pi / 180 / 3600
-GRID = 81
+GRID = 41
 """Points along a side of the square on which the distortion is looked at."""
 
 
@@ -83,13 +83,19 @@ def estimated(
     roots: Roots, spread: Spread, exposure_id: Int[np.ndarray, " n_exp"], true: Pointings
 ) -> Pointings:
     """The attitude as it is known before any solution."""
-    score = _scores(roots.exposure, exposure_id, 5)[2:]
+    step = np.stack([spread.pointing_arcsec, spread.pointing_arcsec, spread.twist_arcsec])[:, None]
+    score = step * ARCSEC * _scores(roots.exposure, exposure_id, 5)[2:]
+    return Pointings(*(np.asarray(angle) for angle in _turned(true, score)))
+
+
+@jax.jit
+def _turned(true: Pointings, step: Float[Array, "3 n_exp"]) -> Pointings:
+    """Pointings with steps along X and Y and a turn [rad]."""
     axes = axes_of(true)
-    step = score[:2] * spread.pointing_arcsec * ARCSEC
     boresight = normalised(added(axes.z, scaled(step[0], axes.x), scaled(step[1], axes.y)))
     y = normalised(added(axes.y, scaled(-dot(boresight, axes.y), boresight)))
     ra, dec, pa = angles(boresight, y)
-    return Pointings(ra, dec, (pa + score[2] * spread.twist_arcsec / 3600 + 180) % 360 - 180)
+    return Pointings(ra, dec, (pa + jnp.rad2deg(step[2]) + 180) % 360 - 180)
 
 
 @jax.jit
@@ -103,11 +109,11 @@ def angles(boresight: Vector, y: Vector) -> Pointings:
     ra, dec = sky_angles(boresight)
     at = triad(ra, dec)
     pa = jnp.arctan2(dot(y, at.east), dot(y, at.north))
-    return Pointings(*(np.asarray(jnp.rad2deg(angle)) for angle in (ra, dec, pa)))
+    return Pointings(*(jnp.rad2deg(angle) for angle in (ra, dec, pa)))
 
 
 def reach(form: Distortion, coefficients: Coefficients, chips: Chip, half_pixel: float) -> float:
-    """Largest shift by the distortion anywhere on the chips [um]; NaN where it folds."""
+    """Largest shift by the distortion of what falls on the chips [um]; NaN where it folds."""
     corner = np.sqrt(2) * half_pixel * np.maximum(chips.pixel_x, chips.pixel_y)
     side = float(np.max(np.maximum(np.abs(chips.x), np.abs(chips.y)) + corner))
     shift, smallest = _on_square(form, coefficients, side)
@@ -117,9 +123,10 @@ def reach(form: Distortion, coefficients: Coefficients, chips: Chip, half_pixel:
 @partial(jax.jit, static_argnames="form")
 def _on_square(form: Distortion, coefficients: Coefficients, side: float) -> tuple[Array, Array]:
     """Largest shift and smallest determinant."""
-    p, q = jnp.meshgrid(*2 * [jnp.linspace(-side, side, GRID)])
-    x, y = distorted(form, coefficients, p, q)
-    return jnp.hypot(x - p, y - q).max(), determinant(form, coefficients, p, q).min()
+    x, y = jnp.meshgrid(*2 * [jnp.linspace(-side, side, GRID)])
+    p, q = undistorted(form, coefficients, x, y)
+    folds = jnp.minimum(determinant(form, coefficients, p, q), determinant(form, coefficients, x, y))
+    return jnp.hypot(x - p, y - q).max(), folds.min()
 
 
 def true_chips(nominal: Chip, offsets: ChipOffsets) -> Chip:

@@ -10,7 +10,7 @@ import pytest
 from galcen.config import load
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.hdf5 import open_product, read_columns, write_table
-from galcen.io.schema import TRUTH
+from galcen.io.stars_schema import SURVEY_STARS
 from galcen.io.survey_schema import PLAN, PLAN_COVERAGE, PLAN_EXPOSURES, PLAN_ORBITS, PLAN_STARS
 from galcen.stages import exposure_plan
 from galcen.survey.nodes import galactic
@@ -26,12 +26,12 @@ def read(path):
 
 
 def catalogue(path, lon, lat, source_id=None):
-    """A truth catalogue of which only identifiers and positions matter."""
-    columns = {c.name: np.zeros(len(lon), c.dtype) for c in TRUTH.columns}
+    """Stars of the survey of which only identifiers and positions matter."""
+    columns = {c.name: np.zeros(len(lon), c.dtype) for c in SURVEY_STARS.columns}
     vectors = galactic(np.asarray(lon), np.asarray(lat))
     columns["ra"], columns["dec"] = healpy.vec2ang(vectors, lonlat=True)
     columns["source_id"] = np.arange(len(lon)) if source_id is None else np.asarray(source_id)
-    write_table(path, TRUTH, columns, {})
+    write_table(path, SURVEY_STARS, columns, {})
     return path
 
 
@@ -43,8 +43,8 @@ def demo(tmp_path_factory):
     lon, lat = rng.uniform(-0.8, 0.7, 20_000), rng.uniform(-0.8, 0.7, 20_000)
     identifier = rng.permutation(20_000) + 10**12
     twice = [np.concatenate([values, values]) for values in (lon, lat, identifier)]
-    catalogue(folder / "truth.h5", *twice)
-    exposure_plan.run(folder / "plan.h5", {"seed": 1}, folder / "truth.h5")
+    catalogue(folder / "stars.h5", *twice)
+    exposure_plan.run(folder / "plan.h5", {"seed": 1}, folder / "stars.h5")
     return folder, np.sort(identifier)
 
 
@@ -96,7 +96,7 @@ def test_stars_are_counted_once_each(demo):
 def test_the_same_run_gives_the_same_bytes(demo, tmp_path):
     """By function and by command; another seed moves the pointings by arcseconds, not the orbits."""
     folder = demo[0]
-    command = [BIN / "galcen", "exposure-plan", tmp_path / "plan.h5", "--truth", folder / "truth.h5"]
+    command = [BIN / "galcen", "exposure-plan", tmp_path / "plan.h5", "--stars", folder / "stars.h5"]
     subprocess.run([*command, "--options", '{"seed": 1}'], check=True, capture_output=True)
     assert (tmp_path / "plan.h5").read_bytes() == (folder / "plan.h5").read_bytes()
     exposure_plan.run(tmp_path / "other.h5", {"seed": 2})
@@ -123,7 +123,7 @@ def test_the_mini_survey_is_the_published_one(tmp_path):
 
 
 def test_stars_outside_every_field_are_refused(tmp_path):
-    path = catalogue(tmp_path / "truth.h5", [5.0, 5.1], [1.0, 1.0])
+    path = catalogue(tmp_path / "stars.h5", [5.0, 5.1], [1.0, 1.0])
     with pytest.raises(ConfigError, match=r"none of its 2 stars is ever on a chip.*window or centre"):
         exposure_plan.run(tmp_path / "plan.h5", {}, path)
     assert not (tmp_path / "plan.h5").exists()
