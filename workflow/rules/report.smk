@@ -7,7 +7,7 @@ rule report_page:
         plan=results("survey/plan.h5") if SETTINGS.survey.enabled else [],
         plate_quality=(
             results("astrometry/plate_quality.h5")
-            if SETTINGS.survey.enabled and SETTINGS.plate.enabled
+            if SETTINGS.survey.enabled and SETTINGS.survey.last_stage == "plates"
             else []
         ),
     output:
