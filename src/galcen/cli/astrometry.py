@@ -29,4 +29,20 @@ def plate_motion(input_catalogue: Path, output: Path, plates: list[Path], option
     stage.run(input_catalogue, output, plates, json.loads(options))
 
 
-COMMANDS = (plate, plate_motion)
+def judge_plate(
+    plate_motion: Path,
+    stars: Path,
+    input_catalogue: Path,
+    injected: Annotated[Path, typer.Argument(help="Folder with the truth of every block of orbits.")],
+    output: Path,
+    plates: list[Path],
+    options: str = "{}",
+) -> None:
+    """Compare the plate analysis of a mock survey with the truth."""
+    from galcen.stages import judge_plate as stage  # deferred: keeps --help fast
+
+    files = stage.Files(plate_motion, stars, input_catalogue, injected, plates)
+    stage.run(files, output, json.loads(options))
+
+
+COMMANDS = (plate, plate_motion, judge_plate)
