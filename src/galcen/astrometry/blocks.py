@@ -64,7 +64,9 @@ def blocks(
     # Of the other chips' unknowns the derivatives are 0.
     chips = [jnp.where(chip == c, own, 0.0) for c in range(n_chip)]
     others = apart(lambda *_: jnp.concatenate([exposure, *chips, right]), own)
-    gram = _gram(apart(lambda *b: jnp.stack(b), *model.basis), weighted(*model.shift), others)
+    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
+    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
+    gram = _gram(terms, weighted(*model.shift), others)
     return Blocks(
         _products(source, source),
         _products(source, right)[:, 0],
