@@ -124,7 +124,11 @@ def test_one_orbit_is_solved_again(survey, tmp_path):
     ("changes", "expected", "kept"),
     [
         ({"plate": {"motion": {"common_mode": True}}}, ("plate_motion",), ("plate ", "expose")),
-        ({"plate": {"robust": {"measurements": True}}}, ("plate", "plate_motion"), ("expose", "exposure_plan")),
+        (
+            {"plate": {"robust": {"measurements": True}}},
+            ("plate", "plate_motion"),
+            ("expose", "exposure_plan"),
+        ),
         ({"observation": {"estimate": {"pointing_arcsec": 2.0}}}, ("expose", "plate"), ("exposure_plan",)),
     ],
 )
