@@ -106,7 +106,7 @@ def plate_options():
 
 def plate_motion_options():
     """Options of what combines the orbits."""
-    plate = SETTINGS.plate.model_dump(mode="json", include={"motion", "sources"})
+    plate = SETTINGS.plate.model_dump(mode="json", include={"motion", "priors"})
     plan = {"epoch": SETTINGS.survey.plan.epoch}
     return choices("plate_motion", plate=plate, survey={"plan": plan})
 

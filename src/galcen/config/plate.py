@@ -1,74 +1,110 @@
-"""Section `plate`: the plate analysis of each orbit."""
+"""Section `plate`: the solution of single orbits."""
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from galcen.config.base import Section
 
 
-class CameraPriors(Section):
-    """Standard deviations of normal priors about the nominal camera and the estimated attitude."""
+class PlatePriors(Section):
+    """Standard deviations of normal priors, about the estimated pointing and the nominal camera.
 
-    pointing_deg: float = Field(1.0, gt=0)
-    """Pointing of an exposure in each axis [deg]."""
-    position_angle_deg: float = Field(180.0, gt=0)
-    """Position angle of an exposure [deg]."""
-    focal_length: float = Field(1.3e-4, gt=0)
-    """Focal length of an exposure in each axis, relative."""
-    distortion_um: float = Field(30.0, gt=0)
-    """Each coefficient of the distortion [um]; the reference's own 1 um takes the fit over where the pointing
-    estimate is off by more."""
-    chip_shift_um: float = Field(100.0, gt=0)
-    """Centre of a chip in each axis [um]."""
-    chip_rotation_deg: float = Field(0.1, gt=0)
-    """Rotation of a chip [deg]."""
-    chip_scale: float = Field(3e-3, gt=0)
-    """Size of a chip's pixels in each axis, relative."""
+    null is a flat prior. The chips moved together do as a turn of the telescope does, and stretched pixels do
+    as a focal length: of each such pair one needs a prior.
+    """
 
-
-class SourcePriors(Section):
-    """How the input catalogue's errors become priors of the positions in an orbit."""
-
-    propagation: Literal["covariance", "linear_sum"] = "covariance"
-    """From the catalogue's epoch to the orbit's: with all five parameters and their correlations, or as the
-    reference does it, sigma_0 + t sigma_mu."""
+    attitude_deg: float | None = Field(1.0, gt=0, allow_inf_nan=False)
+    """Of the pointing of each exposure, in each direction [deg]."""
+    position_angle_deg: float | None = Field(180.0, gt=0, allow_inf_nan=False)
+    """Of the position angle of each exposure [deg]."""
+    focal_length: float | None = Field(1.3e-4, gt=0, allow_inf_nan=False)
+    """Of the two focal lengths of each exposure, relative; the reference's 10 um/deg."""
+    distortion_um: float | None = Field(30.0, gt=0, allow_inf_nan=False)
+    """Of each coefficient of the distortion [um]. The reference's 1 um leaves no room for a telescope that is
+    off by two pixels."""
+    chip_position_um: float | None = Field(100.0, gt=0, allow_inf_nan=False)
+    """Of the place of each chip, in each direction [um]."""
+    chip_rotation_deg: float | None = Field(0.1, gt=0, allow_inf_nan=False)
+    """Of the rotation of each chip [deg]."""
+    pixel_size: float | None = Field(3e-3, gt=0, allow_inf_nan=False)
+    """Of the two pixel sizes of each chip, relative."""
+    source_errors: Literal["covariance", "linear_sum"] = "covariance"
+    """How the catalogue's errors become those at the orbit's epoch: by the full covariance of position,
+    parallax and proper motion, or as the reference has it, sigma + t sigma_mu without correlations, too
+    narrow before the catalogue's epoch."""
+    ra_error: Literal["sky", "coordinate"] = "sky"
+    """Whether the catalogue's `ra_error` is that of ra cos dec, as in Gaia, or of ra itself, as the reference
+    takes it."""
     ruwe_inflation: bool = True
-    """Multiply errors by the RUWE where this is above 1."""
-
-
-class Robust(Section):
-    """What is done about measurements and priors that are wrong."""
-
-    measurements: bool = False
-    """Weigh measurements down by their residuals (Lindegren et al. 2012)."""
-    priors: Literal["keep", "weigh_down", "leave_out"] = "keep"
-    """Priors of sources that the measurements contradict."""
-
-
-class Inference(Section):
-    """From the maximum of the posterior on."""
-
-    method: Literal["map", "svi"] = "map"
-    """`map`: the maximum of the posterior with marginal errors. `svi`: stochastic variational inference
-    after it."""
-    guide: Literal["mean_field", "block", "low_rank", "flow"] = "mean_field"
-    """Form of the approximate posterior, see docs/plate.md."""
-    ladder: Literal["whitened", "original"] = "whitened"
-    """Steps of ADAM: these, in units of the errors, or the reference's own ladder of rates."""
-    learning_rates: tuple[float, ...] = (1e-1, 1e-2, 1e-3)
-    """Of the stages, in turn."""
-    steps: int = Field(300, ge=1)
-    """Steps of each stage."""
-    rank: int = Field(32, ge=1)
-    """Of the guide `low_rank`."""
-    n_particle: int = Field(1, ge=1)
-    """Draws for each estimate of the gradient."""
+    """Multiply the catalogue's errors by the RUWE where it is above 1."""
+    extra_noise_mas: float = Field(0.0, ge=0)
+    """Added in quadrature to the error of every position from the catalogue [mas]."""
 
     @model_validator(mode="after")
-    def _positive(self) -> Self:
-        if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(f"learning_rates = {self.learning_rates} must be one or more numbers above 0")
+    def _tied(self) -> Self:
+        pairs = (
+            ("attitude_deg", "chip_position_um"),
+            ("position_angle_deg", "chip_rotation_deg"),
+            ("focal_length", "pixel_size"),
+        )
+        for first, second in pairs:
+            if getattr(self, first) is None and getattr(self, second) is None:
+                raise ValueError(
+                    f"{first} and {second} must not both be null: the data do not tell one from the other; "
+                    "give one of them a width"
+                )
+        return self
+
+
+class PlateRobust(Section):
+    """What is done about measurements and priors that are wrong."""
+
+    measurements: bool = True
+    """Weigh down measurements by their residual, as AGIS does."""
+    priors: Literal["keep", "weigh_down", "leave_out"] = "keep"
+    """What is done with priors of reference stars that the measurements contradict: nothing, a weight by the
+    same function, or none beyond four standard deviations."""
+
+
+class PlateInference(Section):
+    """What follows the maximum of the posterior."""
+
+    method: Literal["map", "svi"] = "map"
+    """`map`: the maximum, with marginal errors. `svi`: variational inference from there, beside them."""
+    guide: Literal["mean_field", "block", "low_rank", "flow"] = "mean_field"
+    """Family of distributions: independent normals of the sources' coordinates with one value of everything
+    else, as the reference has it; 2 x 2 normals; a normal of everything with `rank` common moves; the exact
+    Gaussian through a non-linear transform. The errors of the first two are conditional, too small."""
+    learning_rates: tuple[float, ...] = Field((1e-1, 1e-2, 1e-3), min_length=1)
+    """Of ADAM, in turn, in units of the standard deviations."""
+    steps: int = Field(300, ge=1)
+    """Steps of ADAM at each learning rate."""
+    rank: int = Field(50, ge=1)
+    """Of the guide `low_rank`."""
+    n_particle: int = Field(1, ge=1)
+    """Draws from the guide in each step."""
+    ladder: Literal["whitened", "original"] = "whitened"
+    """`original`: the reference's learning rates 1e-3, 1e-4 to 1e-10 instead of `learning_rates`, with its
+    settings of ADAM and its gradient; guide `mean_field` only."""
+    units: Literal["whitened", "raw"] = "whitened"
+    """Of the original ladder: standard deviations, or degrees and um in one vector as in the reference."""
+    sub_model: Literal["full", "attitude", "positions", "distortion"] = "full"
+    """Of the original ladder: what it moves; everything else stays at the maximum."""
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _above_zero(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < rate < float("inf") for rate in value):
+            raise ValueError(f"learning_rates = {list(value)} must all be above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _known_together(self) -> Self:
+        if self.ladder == "original" and self.guide != "mean_field":
+            raise ValueError(f"ladder: original needs guide: mean_field, not {self.guide}")
+        if self.ladder == "whitened" and (self.units, self.sub_model) != ("whitened", "full"):
+            raise ValueError("units: raw and sub_model belong to ladder: original")
         return self
 
 
@@ -82,17 +118,15 @@ class PlateMotion(Section):
 
 
 class Plate(Section):
-    """Positions of the stars orbit by orbit."""
+    """Coordinates and camera of one orbit at a time."""
 
     distortion_order: int = Field(5, ge=2, le=7)
-    """Degree of the distortion that is solved for, one for each orbit."""
-    priors: CameraPriors = CameraPriors()
-    """Priors of camera and attitude."""
-    sources: SourcePriors = SourcePriors()
-    """Priors of the stars."""
-    robust: Robust = Robust()
-    """Outliers."""
-    inference: Inference = Inference()
-    """Method."""
+    """Order of the Legendre polynomial that is solved for."""
+    priors: PlatePriors = PlatePriors()
+    """Priors."""
+    robust: PlateRobust = PlateRobust()
+    """Remedies for wrong data."""
+    inference: PlateInference = PlateInference()
+    """Maximum of the posterior, or variational inference from there."""
     motion: PlateMotion = PlateMotion()
-    """Combination of the orbits."""
+    """What all orbits say together."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import Array, Key
 
 from galcen import config
 from galcen.astrometry import plate as solver
@@ -26,8 +27,8 @@ from galcen.astrometry.plate_products import (
 )
 from galcen.astrometry.priors import PriorOptions, catalogue_of, position_prior
 from galcen.astrometry.weights import BAD
-from galcen.config.plate import CameraPriors
 from galcen.config.plate import Plate as PlateSection
+from galcen.config.plate import PlateInference, PlatePriors
 from galcen.errors import ConvergenceError, SchemaError
 from galcen.io.camera_json import SizedCamera
 from galcen.io.exposures import (
@@ -44,6 +45,7 @@ from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE
 from galcen.mapping.source_motion import Observer
 from galcen.mapping.vector import Vector
+from galcen.random import key
 
 FEWEST_STARS = 3
 """Of an exposure: fewer do not give its attitude, and it is left out."""
@@ -92,7 +94,7 @@ def run(
                 measured = _usable(read_orbit(file, orbit), where)
                 stars = _stars(known, np.unique(measured.source_id), where)
                 group = out.create_group(group_name(orbit))
-                _solve_orbit(group, where, measured, (camera, stars), settings.plate)
+                _solve_orbit(group, (orbit, where, settings.seed), measured, (camera, stars), settings.plate)
 
 
 def _keep_others(path: Path, out: h5py.File, orbits: list[int], only: int) -> None:
@@ -137,13 +139,13 @@ def _usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:
 
 def _solve_orbit(
     group: h5py.Group,
-    where: str,
+    name: tuple[int, str, int],
     measured: OrbitMeasurements,
     known: tuple[SizedCamera, Columns],
     options: PlateSection,
 ) -> None:
     """Solve one orbit and write its tables."""
-    begin, (sized, stars) = time.perf_counter(), known
+    begin, (orbit, where, seed), (sized, stars) = time.perf_counter(), name, known
     if not stars["is_reference"].any():
         log.warning("%s: no reference star; the priors of the others alone tie it to the sky", where)
     table = measured.exposures
@@ -158,8 +160,7 @@ def _solve_orbit(
     rms = float(np.sqrt((np.where(good[:, None], plate.residual, 0.0) ** 2).sum() / (2 * good.sum())))
     columns = source_columns(problem, plate)
     columns |= {name: stars[name] for name in ("source_id", "is_reference", "is_artificial")}
-    missing = np.full(len(stars["source_id"]), np.nan)
-    columns |= dict.fromkeys(("a_vi", "d_vi", "a_error_vi", "d_error_vi"), missing)
+    columns |= _variational(problem, plate, key(seed, "plate", orbit), options.inference, where)
     write_columns(group, PLATE_SOURCES, columns)
     exposure_id = {"exposure_id": table["exposure_id"]}
     write_columns(group, PLATE_EXPOSURES, exposure_columns(problem, plate) | exposure_id)
@@ -172,13 +173,39 @@ def _solve_orbit(
     log.info(
         "%s: %d stars, %d measurements, chi2/dof %.4f, rms %.5f pixel, %d steps, %.1f s",
         where,
-        len(missing),
+        len(columns["a"]),
         problem.observations.n_real,
         plate.chi2 / plate.dof,
         rms,
         len(plate.history),
         time.perf_counter() - begin,
     )
+
+
+def _variational(
+    problem: PlateProblem, plate: solver.Plate, stream: Key[Array, ""], options: PlateInference, where: str
+) -> Columns:
+    """Positions by variational inference; missing where it is not asked for."""
+    names, n_star = ("a_vi", "d_vi", "a_error_vi", "d_error_vi"), len(problem.sources.ra)
+    if options.method == "map":
+        return dict.fromkeys(names, np.full(n_star, np.nan))
+    from galcen.astrometry import variational  # deferred: numpyro costs half a second
+
+    chosen = variational.Options(**options.model_dump(exclude={"method"}))
+    begin = time.perf_counter()
+    try:
+        found = variational.infer(problem, plate, stream, chosen)
+    except ConvergenceError as error:
+        raise ConvergenceError(f"{where}: {error}") from None
+    log.info(
+        "%s: %s, %d steps, ELBO %.4g, %.1f s",
+        where,
+        options.guide,
+        found.n_step,
+        found.elbo[-1],
+        time.perf_counter() - begin,
+    )
+    return dict(zip(names, (*found.mean, *np.sqrt(found.covariance[(0, 1), (0, 1)])), strict=True))
 
 
 def _stars(known: Columns, used: np.ndarray, where: str) -> Columns:
@@ -211,8 +238,8 @@ def _problem(
         np.stack([measured.nx, measured.ny]),
         np.stack([measured.sigma_x, measured.sigma_y]).astype(np.float64),
     )
-    prior_options = PriorOptions(options.sources.propagation, options.sources.ruwe_inflation)
-    prior = position_prior(catalogue_of(stars), *at, prior_options)
+    prior = position_prior(catalogue_of(stars), *at, prior_options(options.priors))
+    noise = options.priors.extra_noise_mas**2 * np.eye(2)
     vectors = (Vector(*(table[f"{name}_{axis}"] for axis in "xyz")) for name in ("b", "beta", "sun"))
     observer = Observer(table["t"] - at[0], *vectors, table["sun_dist"])
     pointing = (np.radians(table[name]) for name in ("ra", "dec", "pa"))
@@ -220,18 +247,28 @@ def _problem(
         camera,
         observations,
         exposures_at(*pointing, observer),
-        SourcePrior(np.radians(stars["ra"]), np.radians(stars["dec"]), prior.mean, prior.covariance),
+        SourcePrior(np.radians(stars["ra"]), np.radians(stars["dec"]), prior.mean, prior.covariance + noise),
         _camera_prior(options.priors),
     )
 
 
-def _camera_prior(priors: CameraPriors) -> CameraPrior:
+def _camera_prior(priors: PlatePriors) -> CameraPrior:
     """Priors in the units of the solver."""
-    pointing, twist = MAS_PER_DEG * priors.pointing_deg, MAS_PER_DEG * priors.position_angle_deg
-    focal_length, scale = 1e6 * priors.focal_length, 1e6 * priors.chip_scale
-    rotation = 1e6 * np.radians(priors.chip_rotation_deg)
+
+    def width(value: float | None, unit: float) -> float:
+        """A flat prior is infinitely wide."""
+        return np.inf if value is None else value * unit
+
+    pointing, twist = width(priors.attitude_deg, MAS_PER_DEG), width(priors.position_angle_deg, MAS_PER_DEG)
+    focal_length, pixel = width(priors.focal_length, 1e6), width(priors.pixel_size, 1e6)
+    shift, rotation = width(priors.chip_position_um, 1.0), width(priors.chip_rotation_deg, 1e6 * np.pi / 180)
     return CameraPrior(
         np.array([pointing, pointing, twist, focal_length, focal_length]),
-        priors.distortion_um,
-        np.array([rotation, priors.chip_shift_um, priors.chip_shift_um, scale, scale]),
+        width(priors.distortion_um, 1.0),
+        np.array([rotation, shift, shift, pixel, pixel]),
     )
+
+
+def prior_options(priors: PlatePriors) -> PriorOptions:
+    """How errors of the input catalogue become priors."""
+    return PriorOptions(priors.source_errors, priors.ruwe_inflation, priors.ra_error)

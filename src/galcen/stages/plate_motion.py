@@ -12,13 +12,14 @@ from galcen import config
 from galcen.astrometry.motion import MotionOptions, motion_columns, solve_motion
 from galcen.astrometry.orbit_positions import OrbitPositions, Orbits
 from galcen.astrometry.plate_products import without_prior
-from galcen.astrometry.priors import PriorOptions, catalogue_of, motion_prior
+from galcen.astrometry.priors import catalogue_of, motion_prior
 from galcen.errors import SchemaError
 from galcen.io.exposures import group_name
 from galcen.io.hdf5 import open_product, read_columns, read_table, write_table
 from galcen.io.plate_schema import PLATE, PLATE_SOURCES
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE, PLATE_MOTION
+from galcen.stages.plate import prior_options
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
     unknown = known["source_id"][np.minimum(star, len(order) - 1)] != rows["source_id"]
     if unknown.any():
         raise SchemaError(
-            f"{catalogue}: source_id {rows['source_id'][np.argmax(unknown)]} of the plates is not in it; make "
-            "plates and catalogue from the same sources"
+            f"{catalogue}: source_id {rows['source_id'][np.argmax(unknown)]} of the plates is not in it; "
+            "make plates and catalogue from the same sources"
         )
     positions = without_prior(rows)
     usable = positions.is_usable
@@ -64,10 +65,7 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
         *(column[usable] for column in (positions.a_error, positions.d_error, positions.ad_corr)),
         rows["n_obs"][usable],
     )
-    sources = settings.plate.sources
-    prior = motion_prior(
-        catalogue_of(known), epoch, PriorOptions(sources.propagation, sources.ruwe_inflation)
-    )
+    prior = motion_prior(catalogue_of(known), epoch, prior_options(settings.plate.priors))
     motion = solve_motion(
         data,
         known["ra"],
