@@ -144,9 +144,10 @@ def normal_equations(
     weight = jnp.full(rows.chip.shape, 100.0)
     part = blocks(model, residual, (weight, weight), rows.chip, N_CHIP)
     source, right, camera_block = sums
-    flat = part.source.reshape(25, *rows.source.shape)
     for k in range(len(rows.source)):
-        source = source.at[:, rows.source[k]].add(flat[:, k], unique_indices=True, mode="promise_in_bounds")
+        source = source.at[:, rows.source[k]].add(
+            part.source[:, k], unique_indices=True, mode="promise_in_bounds"
+        )
         right = right.at[:, rows.source[k]].add(
             part.source_right[:, k], unique_indices=True, mode="promise_in_bounds"
         )
@@ -170,7 +171,7 @@ def all_residuals(at: Triad, offsets: Offsets, camera: Camera, rows: Rows, size:
 @partial(jax.jit, static_argnames="size")
 def all_normal_equations(at: Triad, offsets: Offsets, camera: Camera, rows: Rows, size: int) -> tuple:
     """Normal equations of all exposures."""
-    sums = jnp.zeros((25, N_SOURCE)), jnp.zeros((5, N_SOURCE)), jnp.zeros((56, 56))
+    sums = jnp.zeros((15, N_SOURCE)), jnp.zeros((5, N_SOURCE)), jnp.zeros((56, 56))
     return jax.lax.scan(partial(normal_equations, at, offsets, camera), sums, grouped(rows, size))
 
 

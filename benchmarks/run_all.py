@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("posterior", "draws", "survey", "workflow")
+NAMES = ("posterior", "draws", "mapping", "workflow")
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def astrometry():
             results(f"survey/exposures/{block}.h5") for block in SETTINGS.survey.blocks
         ]
     if SETTINGS.survey.last_stage == "plates":
-        made.append(results("astrometry/plate_motion.h5"))
+        made.append(results("astrometry/plate_quality.h5"))
     return made
 
 

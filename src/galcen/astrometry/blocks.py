@@ -17,16 +17,18 @@ N_EXPOSURE = 5
 """Unknowns of an exposure: a_X, a_Y, psi, f_X, f_Y."""
 
 
+SOURCE_PAIRS = tuple((i, j) for i in range(5) for j in range(i, 5))
+"""Elements of a source's symmetric block, by its unknowns a, d, parallax, pma, pmd."""
+
+
 class Blocks(NamedTuple):
-    """Weighted products of derivatives; those of sources are still by observation.
+    """Weighted products of derivatives; those of sources are still by observation."""
 
-    A source's unknowns are a, d, parallax, pma, pmd.
-    """
-
-    source: Float[Array, "5 5 n_exp n_obs"]
+    source: Float[Array, "15 n_exp n_obs"]
+    """Elements of SOURCE_PAIRS."""
     source_right: Float[Array, "5 n_exp n_obs"]
-    source_exposure: Float[Array, "5 5 n_exp n_obs"]
-    """By the source's, then by the exposure's unknowns."""
+    source_exposure: Float[Array, "3 5 n_exp n_obs"]
+    """By a, d, parallax, and the exposure's unknowns; by the proper motions: those by a, d times the time."""
     shared: Float[Array, "n_exp n_shared n_shared"]
     """Of an exposure and the camera, summed over its observations."""
     shared_right: Float[Array, "n_exp n_shared"]
@@ -59,19 +61,31 @@ def blocks(
         return apart(lambda *_: jnp.stack([jnp.stack(part) for part in used]), chip)
 
     position = weighted(*model.source)
-    source = apart(lambda s, t: jnp.concatenate([s, t * s[:2]]), position, model.time)
     exposure, own, right = weighted(*model.exposure), weighted(*model.chip), weighted(residual)
     # Of the other chips' unknowns the derivatives are 0.
     chips = [jnp.where(chip == c, own, 0.0) for c in range(n_chip)]
-    others = apart(lambda *_: jnp.concatenate([exposure, *chips, right]), own)
-    gram = _gram(apart(lambda *b: jnp.stack(b), *model.basis), weighted(*model.shift), others)
+    others = jnp.concatenate([exposure, *apart(lambda *_: chips, own), right])
+    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
+    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
+    gram = _gram(terms, weighted(*model.shift), others)
+    block, sides = apart(_of_sources, position, right, jnp.where(is_used, model.time, 0.0))
     return Blocks(
-        _products(source, source),
-        _products(source, right)[:, 0],
-        _products(source, exposure),
+        jnp.stack(block),
+        jnp.stack(sides),
+        _products(position, exposure),
         gram[:, :-1, :-1],
         gram[:, :-1, -1],
     )
+
+
+def _of_sources(
+    position: Float[Array, "3 2 n_exp n_obs"], right: Float[Array, "1 2 n_exp n_obs"], time: Array
+) -> tuple[list[Array], list[Array]]:
+    """Blocks and right sides of the sources; by the proper motions: time times the derivatives by a, d."""
+    products, powers = _products(position, position), (1.0, time, time * time)
+    block = [products[i % 3, j % 3] * powers[i // 3 + j // 3] for i, j in SOURCE_PAIRS]
+    sides = list(_products(position, right)[:, 0])
+    return block, [*sides, time * sides[0], time * sides[1]]
 
 
 def _products(
@@ -92,15 +106,15 @@ def _gram(
     """
     n_term, n_other, n_exp = len(terms), len(others), terms.shape[1]
     pairs = _products(shift, shift)[jnp.array([0, 0, 1]), jnp.array([0, 1, 1])]
-    cross = _products(shift, others).reshape(2 * n_other, *terms.shape[1:])
-    left = apart(
-        lambda *_: jnp.concatenate([(pairs[:, None] * terms).reshape(-1, *terms.shape[1:]), cross]), terms
-    )
-    by_terms = jnp.einsum("ren,ten->ert", left, terms)
-    xx, xy, yy = by_terms[:, : 3 * n_term].reshape(n_exp, 3, n_term, n_term).swapaxes(0, 1)
+
+    def summed(factors: Array, by: Array) -> Float[Array, "n_exp n_factor n_by"]:
+        return jnp.einsum("ren,ten->ert", factors, by)
+
+    squares = apart(lambda p, t: (p[:, None] * t).reshape(-1, *t.shape[1:]), pairs, terms)
+    xx, xy, yy = summed(squares, terms).reshape(n_exp, 3, n_term, n_term).swapaxes(0, 1)
     distortion = jnp.block([[xx, xy], [xy, yy]])
-    mixed = by_terms[:, 3 * n_term :].reshape(n_exp, 2, n_other, n_term)
-    mixed = mixed.swapaxes(1, 2).reshape(n_exp, n_other, 2 * n_term)
+    cross = apart(lambda s, o: _products(o, s).reshape(-1, *terms.shape[1:]), shift, others)
+    mixed = summed(cross, terms).reshape(n_exp, n_other, 2 * n_term)
     rest = jnp.einsum("iaen,jaen->eij", others, others)
     first = N_EXPOSURE
     rows = [

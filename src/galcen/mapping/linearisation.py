@@ -25,7 +25,7 @@ from galcen.mapping.forward import (
     geometric_plane,
 )
 from galcen.mapping.frames import Attitude, Axes, within
-from galcen.mapping.source_motion import Observer, Offsets, barycentric_time, path
+from galcen.mapping.source_motion import Observer, Offsets, Path, barycentric_time, path
 
 Plane = tuple[Float[Array, "*shape"], Float[Array, "*shape"]]
 Columns = tuple[Plane, ...]
@@ -78,10 +78,12 @@ def linearised(
     """Pixel coordinates of sources in exposures and all derivatives; everything broadcasts."""
     inside = within(exposure.observer, exposure.axes)
 
-    def sky(a: Array, d: Array, parallax: Array) -> Plane:
+    def way(a: Array, d: Array, parallax: Array) -> Path:
         moved_offsets = Offsets(a, d, parallax, offsets.pma, offsets.pmd)
-        way = path(moved_offsets, source.at, source.radial_velocity)
-        return geometric_plane(way, exposure.observer, exposure.axes)
+        return path(moved_offsets, source.at, source.radial_velocity)
+
+    def sky(a: Array, d: Array, parallax: Array) -> Plane:
+        return geometric_plane(way(a, d, parallax), exposure.observer, exposure.axes)
 
     def light(x: Array, y: Array) -> Plane:
         return arriving_plane(x, y, inside)
@@ -118,7 +120,7 @@ def linearised(
         return Linearised(
             pixel=seen,
             source=tuple(_through(from_geometric, column) for column in from_source),
-            time=barycentric_time(source.at.radial, exposure.observer),
+            time=barycentric_time(way(*offsets[:3]).start, exposure.observer),
             exposure=tuple(_through(from_ideal, column) for column in by_optics[2:]),
             chip=(_through(by_turn, by_angle), *by_detector[4:]),
             shift=shift,

@@ -122,7 +122,7 @@ def _mapped(
     half_side = parameters.scale
     folds = "the distortion folds: its Jacobian is not positive"
     case = rows.text["case"][int(np.argmax(chosen))]
-    if folded(optics.distortion, coefficients, half_side):
+    if _folded(optics.distortion, coefficients, half_side):
         raise SchemaError(
             f"case {case}: {folds} somewhere within {half_side:.10g} um of the centre; are A and B in the "
             "right unit (um for legendre, dimensionless for sip) and order?"
@@ -150,6 +150,8 @@ def _mapped(
         )
     return results
 
+
+_folded = jax.jit(folded, static_argnums=(0, 2))
 
 Answer = tuple[tuple[Array, ...], Array, Array]
 """Results, the determinant of the distortion and the error [pixel] of its inverse."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from galcen.astrometry.blocks import blocks
+from galcen.astrometry.blocks import SOURCE_PAIRS, blocks
 from galcen.mapping.distortion import Distortion
 from galcen.mapping.forward import Optics
 from galcen.mapping.linearisation import linearised
@@ -14,7 +14,7 @@ N_EXP, N_OBS, N_CHIP = 3, 20, 4
 
 
 def test_blocks_are_products_of_the_dense_jacobian():
-    """All blocks as J^T W J and J^T W r of numpy, to 1e-12 of the largest; a lost observation counts for nothing."""
+    """All blocks as J^T W J and J^T W r of numpy, to 1e-11; a lost observation counts for nothing."""
     optics, rng = Optics("gnomonic", Distortion(order=3)), np.random.default_rng(8)
     case = drawn(optics, N_EXP * N_OBS)
     one_nan = case.offsets._replace(a=case.offsets.a.at[4].set(jnp.nan))
@@ -36,12 +36,13 @@ def test_blocks_are_products_of_the_dense_jacobian():
     shared = np.concatenate([dense(model.exposure), dense(terms), chips])
     right = np.array(residual) * np.array(root)
     expected = {
-        "source": np.einsum("iaen,jaen->ijen", source, source),
+        "source": [(source[i] * source[j]).sum(0) for i, j in SOURCE_PAIRS],
         "source_right": np.einsum("iaen,aen->ien", source, right),
-        "source_exposure": np.einsum("iaen,jaen->ijen", source, shared[:5]),
+        "source_exposure": np.einsum("iaen,jaen->ijen", source[:3], shared[:5]),
         "shared": np.einsum("iaen,jaen->eij", shared, shared),
         "shared_right": np.einsum("iaen,aen->ei", shared, right),
     }
     for name, values in expected.items():
+        values = np.array(values)
         scale = np.abs(values).max()
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-11, atol=1e-13 * scale, err_msg=name)

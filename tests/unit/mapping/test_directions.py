@@ -60,7 +60,7 @@ def test_coordinate_direction_is_that_of_pmpx(ra, dec, pm, parallax, rv, t, b):
 @settings(deadline=None, max_examples=200)
 @given(ra=RA, dec=DEC, sun=st.tuples(RA, DEC), distance=st.floats(0.98, 1.0))
 def test_bending_is_that_of_ldsun(ra, dec, sun, distance):
-    """Light bending: ERFA's ldsun to 0.01 uas, behind the Sun's disc too, where both stop it from diverging."""
+    """ERFA's ldsun to 0.01 uas, behind the Sun's disc too, where both stop it from diverging."""
     p, e = np.array(direction(ra, dec)), np.array(direction(*sun))
     found = bent(Vector(*map(jnp.asarray, p)), _observer(sun=e, distance=distance))
     assert _miss(found, erfa.ldsun(p, e, distance)) < 0.01 * UAS

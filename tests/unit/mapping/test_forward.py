@@ -59,7 +59,7 @@ def test_comparison_direction_is_arbitrary():
     way = path(case.offsets, case.source.at, case.source.radial_velocity)
     # The depth along the new direction becomes the unit of length.
     start, velocity = np.array(along_triad(at, way.start)), np.array(along_triad(at, way.velocity))
-    (a, d, depth), (pma, pmd, radial) = start / RAD_PER_MAS, velocity / RAD_PER_MAS / start[2]
+    (a, d), (pma, pmd, radial) = start[:2] / RAD_PER_MAS, velocity / RAD_PER_MAS / start[2]
     parallax = np.array(way.parallax) / RAD_PER_MAS / start[2]
     offsets = Offsets(a / start[2], d / start[2], parallax, pma, pmd)
     rv = radial * KM_S_PER_MAS_YR_KPC / parallax
@@ -96,7 +96,7 @@ def test_turn_of_all_chips_is_a_turn_of_the_telescope():
 
 
 def test_shift_of_all_chips_is_a_pointing():
-    """Gauge: the derivative by a common shift of the chips is that of attitude, scale and distortion combined.
+    """Gauge: the derivative by a shift of all chips is one of attitude, scale and distortion combined.
 
     Exactly so about no distortion and no attitude, where a pointing by a_X shifts by F (1 + x^2, x y).
     """

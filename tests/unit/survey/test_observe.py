@@ -71,7 +71,7 @@ def test_noise_free_places_are_those_of_the_forward_model(distortion_um):
 
 
 def test_no_star_is_twice_in_an_exposure():
-    """Where wild draws make chips overlap, a star is on the first of them; in the next exposure it is again."""
+    """Where wild draws make chips overlap, a star is on the first of them, in every exposure anew."""
     placed = Recorded(
         star=np.array([3, 3, 5, 3, 3, 0], np.int32),
         chip=np.array([0, 1, 2, 0, 1, 0], np.uint8),
