@@ -21,9 +21,6 @@ from galcen.mapping.camera import Camera
 from galcen.mapping.detector import Chip, ChipOffsets, affine, from_pixel, moved
 from galcen.mapping.distortion import Coefficients, Distortion, undistorted
 
-GRID = 13
-"""Points along each side of a chip."""
-
 Columns = dict[str, np.ndarray]
 
 
@@ -39,13 +36,6 @@ class Places(NamedTuple):
 
     chip: Int[np.ndarray, " n"]
     pixel: Float[np.ndarray, "2 n"]
-
-
-def grid(camera: Camera, side_pixel: float) -> Places:
-    """A square grid over each chip, edges included."""
-    line = np.linspace(-side_pixel / 2, side_pixel / 2, GRID)
-    chip, nx, ny = (values.ravel() for values in np.meshgrid(np.arange(camera.n_chip), line, line))
-    return Places(chip, np.stack([nx, ny]))
 
 
 def ideal_place(camera: Camera, found: Found, places: Places) -> Float[np.ndarray, "2 n"]:
@@ -66,48 +56,77 @@ def _ideal_place(
 
 
 def without_pointing(
-    shift: Float[np.ndarray, "2 n"], place: Float[np.ndarray, "2 n"]
+    shift: Float[np.ndarray, "2 n"], place: Float[np.ndarray, "2 n"], weight: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "2 n"]:
     """Shifts at places [um] without what attitude and focal lengths take up: five patterns, fitted."""
     x, y = place
     one, zero = np.ones_like(x), np.zeros_like(x)
     patterns = np.array([[one, zero], [zero, one], [-y, x], [x, zero], [zero, y]]).reshape(5, -1)
-    flat = shift.ravel()
     # Places are 1e4 um: columns of one size keep the fit well conditioned.
-    patterns /= np.linalg.norm(patterns, axis=1, keepdims=True)
-    return (flat - np.linalg.lstsq(patterns.T, flat, rcond=None)[0] @ patterns).reshape(2, -1)
+    size = np.linalg.norm(patterns, axis=1, keepdims=True)
+    patterns = patterns / np.where(size > 0, size, 1.0)
+    root = np.sqrt(np.tile(weight, 2))
+    amplitude = np.linalg.lstsq((patterns * root).T, shift.ravel() * root, rcond=None)[0]
+    return shift - (amplitude @ patterns).reshape(2, -1)
+
+
+def without_chips(
+    shift: Float[np.ndarray, "2 n"], places: Places, weight: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "2 n"]:
+    """Shifts without the best-fitting linear function of the place on each chip."""
+    left = np.empty_like(shift)
+    for number in np.unique(places.chip):
+        mine = places.chip == number
+        pixel = places.pixel[:, mine] / max(np.abs(places.pixel).max(), 1.0)
+        patterns = np.concatenate([np.ones((1, pixel.shape[1])), pixel])
+        root = np.sqrt(weight[mine])
+        amplitude = np.linalg.lstsq((patterns * root).T, (shift[:, mine] * root).T, rcond=None)[0]
+        left[:, mine] = shift[:, mine] - amplitude.T @ patterns
+    return left
 
 
 def camera_columns(
-    camera: Camera, side_pixel: float, found: tuple[Camera, Found], true: tuple[Camera, Found]
+    camera: Camera,
+    measured: Mapping[str, np.ndarray],
+    found: tuple[Camera, Found],
+    true: tuple[Camera, Found],
 ) -> Columns:
-    """Shifts of a grid of pixels about the nominal camera, true and as found.
+    """Shifts of pixels about the nominal camera, true and as found.
 
     Parameters
     ----------
-    camera, side_pixel
-        The nominal camera, and the side of its chips [pixel].
+    camera
+        The nominal camera.
+    measured
+        Table `plate_map`: the pixels that are compared, and how many measurements each stands for. Where
+        there are none, a solution says nothing of the camera.
     found, true
         What the solution found and what was injected, each with the camera whose distortion has its terms.
     """
-    places = grid(camera, side_pixel)
+    places = Places(measured["chip"], np.stack([measured["nx"], measured["ny"]]))
     n_term = camera.optics.distortion.n_term
     nothing = Found(Coefficients(*2 * [np.zeros(n_term)]), ChipOffsets(*5 * [np.zeros(camera.n_chip)]))
     nominal = ideal_place(camera, nothing, places)
-    shifts = [without_pointing(ideal_place(*one, places) - nominal, nominal) for one in (true, found)]
+    shifts = [
+        without_pointing(ideal_place(*one, places) - nominal, nominal, measured["n_obs"])
+        for one in (true, found)
+    ]
     return {
-        "chip": places.chip,
-        **dict(zip(("nx", "ny"), places.pixel, strict=True)),
+        **{name: measured[name] for name in ("chip", "nx", "ny", "n_obs")},
         **dict(zip(("x", "y"), nominal, strict=True)),
         **dict(zip(("dx_true", "dy_true"), shifts[0], strict=True)),
         **dict(zip(("dx_found", "dy_found"), shifts[1], strict=True)),
     }
 
 
-def miss(columns: Mapping[str, np.ndarray]) -> float:
-    """Rms over the grid of found minus true [um], both axes together."""
-    squares = sum((columns[f"d{axis}_found"] - columns[f"d{axis}_true"]) ** 2 for axis in "xy")
-    return float(np.sqrt(np.mean(squares)))
+def miss(columns: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Rms over the measurements of found minus true place [um], both axes together; the same within chips."""
+    shift = np.stack([columns[f"d{axis}_found"] - columns[f"d{axis}_true"] for axis in "xy"])
+    places = Places(columns["chip"], np.stack([columns["nx"], columns["ny"]]))
+    weight = columns["n_obs"]
+    both = shift, without_chips(shift, places, weight)
+    whole, within = (float(np.sqrt(np.average((s**2).sum(axis=0), weights=weight))) for s in both)
+    return whole, within
 
 
 def combined_map(maps: Sequence[Mapping[str, np.ndarray]]) -> Columns:

@@ -59,6 +59,7 @@ QUALITY_ORBITS = Table(
             )
         ),
         Column("camera_um", "f8", "um", "stat.stdev", "rms of the camera found minus the true one"),
+        Column("chip_um", "f8", "um", "stat.stdev", "the same without a linear function for each chip"),
         Column("passes", "i1", "", "meta.code", "1 if chi2 / dof and the common part pass, else 0"),
     ),
 )
@@ -146,6 +147,7 @@ QUALITY_CAMERA = Table(
             for what, text in (("true", "true"), ("found", "found"))
             for axis in "xy"
         ),
+        Column("n_obs", "i8", "", "meta.number;obs", "measurements in the bin"),
     ),
 )
 """Ideal places of pixels in one orbit, attribute camera_orbit, without shift, turn, stretch of the field."""

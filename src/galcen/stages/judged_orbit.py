@@ -71,12 +71,13 @@ def judge_orbit(
     estimates = _estimates(sources, np.stack(true, axis=-1))
     frame = common_frame(place_terms(ra, dec), estimates, is_stated=True)
     rows, histogram = _pulls(orbit, sources, np.stack(true, axis=-1), frame, truth.kind[star])
-    camera = _camera(read_columns(group, PLATE_CALIBRATION), injected, where)
-    row = {"orbit": orbit, "t": t, "n_source": len(star), "camera_um": miss(camera)}
+    residuals = read_columns(group, PLATE_MAP)
+    camera = _camera(read_columns(group, PLATE_CALIBRATION), residuals, injected, where)
+    row = {"orbit": orbit, "t": t, "n_source": len(star)}
+    row["camera_um"], row["chip_um"] = miss(camera)
     row |= {name: float(group.attrs[name]) for name in ("n_obs", "rms_pixel", "chi2", "dof")}
     row |= _frame_columns(frame)
     is_good = chi2_passes(row["chi2"], row["dof"]) and min(row["frame_a_p"], row["frame_d_p"]) > SMALLEST_P
-    residuals = read_columns(group, PLATE_MAP)
     return JudgedOrbit(
         row | {"passes": int(is_good)},
         rows,
@@ -141,9 +142,11 @@ def _frame_columns(frame: Frame) -> dict[str, float]:
     return row
 
 
-def _camera(calibration: Columns, injected: tuple[SizedCamera, OrbitTruth], where: str) -> Columns:
+def _camera(
+    calibration: Columns, measured: Columns, injected: tuple[SizedCamera, OrbitTruth], where: str
+) -> Columns:
     """The camera that an orbit's solution found beside the true one."""
-    (camera, side_pixel), truth = injected
+    (camera, _), truth = injected
     value, parameter = calibration["value"], calibration["parameter"]
     a, b = (value[parameter == which] for which in (0, 1))
     chips = value[parameter == 2].reshape(-1, len(ChipOffsets._fields))
@@ -157,7 +160,7 @@ def _camera(calibration: Columns, injected: tuple[SizedCamera, OrbitTruth], wher
     true_chips = ChipOffsets(*(truth.chips[name] for name in ChipOffsets._fields))
     return camera_columns(
         camera,
-        side_pixel,
+        measured,
         (solved, Found(Coefficients(a, b), ChipOffsets(*chips.T))),
         (camera, Found(Coefficients(truth.a, truth.b), true_chips)),
     )

@@ -97,7 +97,8 @@ def quality_sections(path: Path) -> list[str]:
             "Plates: the camera, recovered and true",
             png(distortion.true_and_found(tables["quality_camera"])),
             f"Distortion and chips of orbit {orbit} about the nominal camera, without the shift, the rotation"
-            " and the two stretches of the whole field that attitude and focal lengths take up.",
+            " and the two stretches of the whole field that attitude and focal lengths take up. Where no "
+            "exposure has stars on two chips, nothing ties these together: last, each chip by itself.",
         ),
         page.figure(
             "Plates: pulls of the positions",

@@ -5,19 +5,24 @@ import pytest
 
 from galcen.astrometry.camera_quality import (
     Found,
+    Places,
     camera_columns,
     combined_map,
-    grid,
     ideal_place,
     miss,
     on_focal_plane,
+    without_chips,
     without_pointing,
 )
 from galcen.mapping.detector import ChipOffsets
 from galcen.mapping.distortion import Coefficients
 from plate_mock import CAMERA
 
-SIDE = 1952.0
+LINE = np.linspace(-976, 976, 9)
+CHIP, NX, NY = (values.ravel() for values in np.meshgrid(np.arange(4), LINE, LINE))
+GRID = {"chip": CHIP, "nx": NX, "ny": NY, "n_obs": np.ones(len(CHIP), dtype=np.int64)}
+PLACES = Places(CHIP, np.stack([NX, NY]))
+EVEN = np.ones(len(CHIP))
 N_TERM = CAMERA.optics.distortion.n_term
 
 
@@ -33,7 +38,7 @@ def found(seed=None, n_term=N_TERM, **chips):
 
 def compared(one, other):
     """Rms [um]."""
-    return miss(camera_columns(CAMERA, SIDE, (CAMERA, one), (CAMERA, other)))
+    return miss(camera_columns(CAMERA, GRID, (CAMERA, one), (CAMERA, other)))[0]
 
 
 def test_the_same_camera_has_no_miss():
@@ -43,9 +48,9 @@ def test_the_same_camera_has_no_miss():
     optics = CAMERA.optics._replace(distortion=CAMERA.optics.distortion._replace(order=6))
     wider = Coefficients(*(np.append(c, np.zeros(7)) for c in true.distortion))
     columns = camera_columns(
-        CAMERA, SIDE, (CAMERA._replace(optics=optics), Found(wider, true.chips)), (CAMERA, true)
+        CAMERA, GRID, (CAMERA._replace(optics=optics), Found(wider, true.chips)), (CAMERA, true)
     )
-    assert miss(columns) < 1e-6
+    assert miss(columns)[0] < 1e-6
 
 
 def test_a_shift_of_all_chips_is_no_miss():
@@ -61,23 +66,43 @@ def test_a_shift_of_all_chips_is_no_miss():
 )
 def test_pointing_and_scale_are_taken_off(pattern):
     """Shift, stretch along an axis, rotation: nothing of them is left, to 1e-9 um."""
-    place = ideal_place(CAMERA, found(), grid(CAMERA, SIDE))
+    place = ideal_place(CAMERA, found(), PLACES)
     x0, y0, xx, xy, yx, yy = pattern
     shift = np.stack(
         [x0 + 1e-4 * (xx * place[0] + xy * place[1]), y0 + 1e-4 * (yx * place[0] + yy * place[1])]
     )
-    assert np.abs(without_pointing(shift, place)).max() < 1e-9
+    assert np.abs(without_pointing(shift, place, EVEN)).max() < 1e-9
 
 
 def test_shear_of_the_field_and_single_chips_stay():
     """A shear stays whole; of a chip moved by 1 um against the others three quarters."""
-    places = grid(CAMERA, SIDE)
-    place = ideal_place(CAMERA, found(), places)
+    place = ideal_place(CAMERA, found(), PLACES)
     shear = 1e-4 * place[::-1]
-    np.testing.assert_allclose(without_pointing(shear, place), shear, rtol=1e-9)
+    np.testing.assert_allclose(without_pointing(shear, place, EVEN), shear, rtol=1e-9)
     true = found(3)
     moved = true._replace(chips=true.chips._replace(x=true.chips.x + np.array([1.0, 0, 0, 0])))
     assert 0.25 < compared(moved, true) < 0.5
+
+
+def test_pixels_without_measurements_do_not_count():
+    """A camera that is wrong on one chip, seen by a thousandth of the measurements: a thousandth of chi2."""
+    true = found(4)
+    wrong = true._replace(chips=true.chips._replace(x=true.chips.x + np.array([300.0, 0, 0, 0])))
+    few = GRID | {"n_obs": np.where(GRID["chip"] == 0, 1, 333)}
+    columns = camera_columns(CAMERA, few, (CAMERA, wrong), (CAMERA, true))
+    whole, within = miss(columns)
+    assert whole == pytest.approx(300 * np.sqrt(1e-3), rel=0.1)
+    assert within < 0.02 * whole
+
+
+def test_a_linear_function_of_a_chip_is_no_miss_within_chips():
+    """Shift, turn, stretch and shear, of each chip another: nothing is left; a quadratic one stays."""
+    rng = np.random.default_rng(0)
+    factor = rng.normal(size=(2, 3, 4))[:, :, PLACES.chip]
+    linear = factor[:, 0] + 1e-3 * (factor[:, 1] * PLACES.pixel[0] + factor[:, 2] * PLACES.pixel[1])
+    assert np.abs(without_chips(linear, PLACES, EVEN)).max() < 1e-9
+    curved = np.stack([1e-6 * PLACES.pixel[0] * PLACES.pixel[1], np.zeros(len(EVEN))])
+    np.testing.assert_allclose(without_chips(linear + curved, PLACES, EVEN), curved, atol=1e-9)
 
 
 def test_maps_are_weighted_by_measurements():
