@@ -1,4 +1,4 @@
-# make demo: the environment and a truth catalogue; make test: the environment, every check, every test.
+# make demo: the environment, a truth catalogue and a small survey of it; make test: the environment, every check, every test.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 VENV := .venv
@@ -8,7 +8,7 @@ STAMP := $(VENV)/.complete
 .PHONY: demo test env lint bench clean
 
 demo: env
-	$(BIN)/snakemake --cores $(CORES) --scheduler greedy
+	$(BIN)/snakemake --cores $(CORES) --scheduler greedy --configfile config/examples/demo.yaml
 	@echo "Look at results/demo/report.html; the catalogue is results/demo/truth.h5"
 
 test: env lint

@@ -11,6 +11,11 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/catalogue.smk"
 include: "workflow/rules/calibration.smk"
+include: "workflow/rules/survey_sources.smk"
+include: "workflow/rules/survey.smk"
+include: "workflow/rules/expose.smk"
+include: "workflow/rules/astrometry.smk"
+include: "workflow/rules/judge_plate.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -24,6 +29,7 @@ rule all:
         results("truth.h5"),
         results("report.html"),
         results("calibration.h5") if SETTINGS.calibration.enabled else [],
+        astrometry(),
 
 
 localrules:

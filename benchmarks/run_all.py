@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("posterior", "draws", "workflow")
+NAMES = ("posterior", "draws", "survey", "workflow")
+NAMES = ("posterior", "draws", "mapping", "workflow")
 
 
 def main() -> None:

@@ -60,7 +60,10 @@ class Size(NamedTuple):
     """Of the errors of distortion, focal lengths and chips."""
 
 
-def plate_mock(seed: int, size: Size = Size()) -> Mock:
+FULL = Size()
+
+
+def plate_mock(seed: int, size: Size = FULL) -> Mock:
     """Four overlapping fields; pointing off by 1 arcsec, chips by 20 um, distortion 0.5 um."""
     rng = np.random.default_rng(seed)
     corners = np.deg2rad(0.1375) * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])

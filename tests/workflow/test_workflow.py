@@ -29,7 +29,10 @@ def overlay(folder, name, **values):
     return path.name
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "examples/gcs.yaml", "examples/wide.yaml", "test/tiny.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "examples/gcs.yaml", "examples/mini.yaml", "examples/wide.yaml", "test/tiny.yaml"],
+)
 def test_every_configuration_can_be_planned(folder, name):
     """A dry run of each; the tables of real surveys are not needed."""
     assert "truth" in snakemake(folder, "-n", "--forceall", "--configfile", f"config/{name}")

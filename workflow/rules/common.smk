@@ -43,6 +43,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 wildcard_constraints:
     tile=r"t\d{3}_\d{3}",
     survey=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    orbits=r"o\d{5}-\d{5}",
 
 
 def results(path):
@@ -71,6 +72,57 @@ def section(stage, *names):
 def choices(stage, **values):
     """Single values of the configuration in the form of `section`."""
     return json.dumps({**values, "version": VERSIONS[stage]})
+
+
+def plan_options():
+    """Options of the exposure plan: of the section `survey` no more than decides it."""
+    values = {
+        name: getattr(SETTINGS.survey, name).model_dump(mode="json")
+        for name in ("telescope", "plan")
+    }
+    footprint = SETTINGS.footprint.model_dump(mode="json")
+    return choices(
+        "exposure_plan", seed=SETTINGS.seed, footprint=footprint, survey=values
+    )
+
+
+def exposure_options():
+    """Options of the exposures: of the section `survey` the telescope alone."""
+    telescope = SETTINGS.survey.telescope.model_dump(mode="json")
+    observation = SETTINGS.observation.model_dump(mode="json")
+    return choices(
+        "expose",
+        seed=SETTINGS.seed,
+        survey={"telescope": telescope},
+        observation=observation,
+    )
+
+
+def plate_options():
+    """Options of the plate analysis: all but how orbits are combined."""
+    plate = SETTINGS.plate.model_dump(mode="json", exclude={"motion"})
+    return choices("plate", seed=SETTINGS.seed, plate=plate)
+
+
+def plate_motion_options():
+    """Options of what combines the orbits."""
+    plate = SETTINGS.plate.model_dump(mode="json", include={"motion", "priors"})
+    plan = {"epoch": SETTINGS.survey.plan.epoch}
+    return choices("plate_motion", plate=plate, survey={"plan": plan})
+
+
+def astrometry():
+    """What a survey ends in."""
+    if not SETTINGS.survey.enabled:
+        return []
+    made = [results("survey/plan.h5")]
+    if SETTINGS.survey.last_stage == "exposures":
+        made += [
+            results(f"survey/exposures/{block}.h5") for block in SETTINGS.survey.blocks
+        ]
+    if SETTINGS.survey.last_stage == "plates":
+        made.append(results("astrometry/plate_quality.h5"))
+    return made
 
 
 def tile_memory(base, per_cell):

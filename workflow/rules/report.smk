@@ -4,6 +4,12 @@ rule report_page:
         truth=results("truth.h5"),
         merge=results("merge.h5") if SETTINGS.catalogue.source == "model" else [],
         calibration=results("calibration.h5") if SETTINGS.calibration.enabled else [],
+        plan=results("survey/plan.h5") if SETTINGS.survey.enabled else [],
+        plate_quality=(
+            results("astrometry/plate_quality.h5")
+            if SETTINGS.survey.enabled and SETTINGS.survey.last_stage == "plates"
+            else []
+        ),
     output:
         report(
             results("report.html"),
@@ -22,7 +28,6 @@ rule report_page:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=60,
     params:
-        merge=lambda wildcards, input: f"--merge {input.merge}" if input.merge else "",
         options=section(
             "report_page",
             "run",
@@ -33,9 +38,11 @@ rule report_page:
             "posterior",
             "extinction",
         ),
-        calibration=lambda wildcards, input: (
-            f"--calibration {input.calibration}" if input.calibration else ""
+        parts=lambda wildcards, input: " ".join(
+            f"--{name.replace('_', '-')} {input[name]}"
+            for name in ("merge", "calibration", "plan", "plate_quality")
+            if input[name]
         ),
     shell:
-        "galcen report-page {input.model} {input.truth} {output} {params.merge} {params.calibration}"
+        "galcen report-page {input.model} {input.truth} {output} {params.parts}"
         " --options {params.options:q} > {log} 2>&1"

@@ -63,7 +63,9 @@ def excess_variance(
 
     added = np.zeros(n_orbit)
     chi2, slope = chi2_and_slope(added)
-    widened = widened | (chi2 > freedom + limit * np.sqrt(2.0 * freedom))
+    excess = np.where(widened, 0.0, (chi2 - freedom) / np.sqrt(2.0 * np.maximum(freedom, 1.0)))
+    # The worst first: they spoil the solution, and so the residuals of orbits that have nothing to them.
+    widened = widened | (excess > max(limit, 0.5 * excess.max(initial=0.0)))
     # The chi-square falls and is convex in the variance: Newton from 0 never goes too far.
     for _ in range(N_NEWTON):
         step = np.maximum((freedom - chi2) / np.where(slope < 0, slope, -1.0), 0.0) * widened

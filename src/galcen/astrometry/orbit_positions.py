@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from galcen.mapping.space_motion import LIGHT_TIME_YR_PER_AU, Column, triads
+from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
+from galcen.mapping.space_motion import Column, triads
 
 PerObservation = Float[np.ndarray, " n_obs"]
 

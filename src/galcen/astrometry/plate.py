@@ -1,7 +1,7 @@
 """Plate analysis: all coordinates and the camera of one orbit, with their uncertainties.
 
-A robust fit of each exposure's attitude to the catalogue, then the maximum of the posterior by damped Gauss-Newton
-steps on the exact normal equations. Variational inference starts from here, see `variational`.
+A robust fit of each exposure's attitude to the catalogue, then the maximum of the posterior by damped
+Gauss-Newton steps on the exact normal equations. Variational inference starts from here, see `variational`.
 
 References
 ----------
@@ -27,14 +27,18 @@ LARGEST_DAMPING = 1e6
 STEP_TOLERANCE = 1e-3
 """Of the largest step of a source coordinate in units of its standard deviation."""
 
+ROUNDING = 1e-9
+"""Relative, of chi2."""
+
 WEIGHT_TOLERANCE = 1e-3
 """Weights that change by less are settled."""
 
-UPHILL = 0.01
-"""Fraction by which an undamped step may raise chi2.
+PATIENCE = 2
+"""Steps in a row that may raise chi2 before it is gone back to the best state and damped.
 
-All chips may move together against the attitude. Such a step changes chi2 by its second order only and is taken
-back in the next one; to forbid it would mean hundreds of small ones.
+Chips may turn and move together against the attitude, and where the fields do not join them all, in groups.
+Such moves are almost free, hence large, and their second order may raise chi2 until the next step follows the
+valley.
 """
 
 ATTITUDE_STEPS = 30
@@ -48,6 +52,10 @@ class Robust(NamedTuple):
     """Weigh down measurements by their residual."""
     priors: Literal["keep", "weigh_down", "leave_out"] = "keep"
     """What is done with priors of sources that the measurements contradict."""
+
+
+PLAIN = Robust(measurements=False)
+"""All measurements and priors as they are."""
 
 
 class Step(NamedTuple):
@@ -70,6 +78,8 @@ class Plate(NamedTuple):
     """Marginal, of exposures and calibration."""
     residual: Float[np.ndarray, "n_exp 2 n_obs"]
     """[pixel]; 0 in the padding."""
+    residual_before: Float[np.ndarray, "n_exp 2 n_obs"]
+    """With the attitudes fitted and everything else at its prior mean."""
     weight: Float[np.ndarray, "n_exp n_obs"]
     prior_weight: Float[np.ndarray, " n_src"]
     chi2: float
@@ -82,7 +92,7 @@ class Plate(NamedTuple):
 
 
 def solve(
-    problem: PlateProblem, robust: Robust = Robust(), report: Callable[[Step], None] | None = None
+    problem: PlateProblem, robust: Robust = PLAIN, report: Callable[[Step], None] | None = None
 ) -> Plate:
     """Solve a plate problem.
 
@@ -102,34 +112,40 @@ def solve(
     """
     state = with_attitude(problem, start(problem))
     weights = (problem.observations.is_real.astype(np.float64), np.ones(len(problem.sources.ra)))
-    damping, history = 0.0, []
-    normal = plate_normal.assemble(problem, state, *weights)
+    here = _At(state, plate_normal.assemble(problem, state, *weights))
+    best, before = here, here.normal.residual
+    damping, uphill, history = 0.0, 0, []
     for _ in range(MAX_STEPS):
-        state, normal, step = _accepted(problem, state, normal, weights, damping)
-        damping = step.damping / 100 if step.damping > FIRST_DAMPING else 0.0
+        here, step = _step(problem, here, weights, damping)
         history.append(step)
         if report is not None:
             report(step)
+        if step.chi2 <= best.chi2 * (1 + ROUNDING):
+            best, uphill, damping = here, 0, damping / 100 if damping > FIRST_DAMPING else 0.0
+        else:
+            uphill += 1
+        if uphill > PATIENCE or not np.isfinite(step.chi2):
+            here, uphill, damping = best, 0, max(10 * damping, FIRST_DAMPING)
+            continue
         is_small = step.largest_step < STEP_TOLERANCE and step.damping == 0.0
-        if robust != Robust(measurements=False) and step.largest_step < 1.0:
-            found = _weights(problem, state, normal, robust, weights[1])
-            if (
-                max(np.abs(new - old).max() for new, old in zip(found, weights, strict=True))
-                > WEIGHT_TOLERANCE
-            ):
+        if robust != PLAIN and step.largest_step < 1.0:
+            found = _weights(problem, here, robust, weights[1])
+            change = [np.abs(new - old).max() for new, old in zip(found, weights, strict=True)]
+            if max(change) > WEIGHT_TOLERANCE:
                 weights, is_small = found, False
-                normal = plate_normal.assemble(problem, state, *weights)
+                here = best = _At(here.state, plate_normal.assemble(problem, here.state, *weights))
         if is_small:
             break
     else:
         raise ConvergenceError(
-            f"after {MAX_STEPS} steps the largest step of a source is still {history[-1].largest_step:.2g} of "
-            f"its standard deviation, chi2 {history[-1].chi2:.6g}; look for stars matched to the wrong "
-            "measurements, or widen plate.priors"
+            f"after {MAX_STEPS} steps the largest step of a source is still {history[-1].largest_step:.2g} "
+            f"of its standard deviation, chi2 {history[-1].chi2:.6g}; the pointing may be wrong by more than "
+            "the robust fit finds, stars matched to the wrong measurements, or plate.priors too narrow"
         )
-    weight, of_prior = weights
+    state, normal = here
     solution = plate_normal.solve(normal)
-    return _finished(problem, state, normal, solution, (weight, of_prior), tuple(history))
+    plate = _finished(problem, state, normal, solution, weights, tuple(history))
+    return plate._replace(residual_before=before)
 
 
 def with_attitude(problem: PlateProblem, state: State) -> State:
@@ -138,20 +154,19 @@ def with_attitude(problem: PlateProblem, state: State) -> State:
     Cauchy weights with the scale of the median residual: up to a half of the stars may be wrong.
     """
     seen, known = problem.observations, plate_normal.sources_of(problem)
-    variance = np.trace(problem.sources.covariance, axis1=1, axis2=2) / 2
+    sigma = np.sqrt(np.trace(problem.sources.covariance, axis1=1, axis2=2) / 2)
     exposure = state.exposure.copy()
-    for e in range(len(exposure)):
-        real = seen.is_real[e]
-        arguments = plate_normal.group_arguments(problem, state, known, slice(e, e + 1))
-        model = plate_normal.compiled_model(arguments)
-        columns = np.stack(
-            [np.stack([np.broadcast_to(c[0], real.shape) for c in pair]) for pair in model.exposure]
-        )
-        design = columns[:N_ATTITUDE, :, real].reshape(N_ATTITUDE, -1)
-        miss = (seen.pixel[e] - np.stack([c[0] for c in model.pixel]))[:, real].ravel()
-        scale = np.abs(np.asarray(model.source[0][0])).max()
-        known_to = np.tile(np.sqrt(variance[seen.source[e, real]]) * scale, 2)
-        exposure[e, :N_ATTITUDE] += _cauchy_fit(design, miss, known_to)
+    for part in plate_normal.groups(len(exposure)):
+        model = plate_normal.compiled_model(plate_normal.group_arguments(problem, state, known, part))
+        columns = np.stack([np.stack(pair) for pair in model.exposure[:N_ATTITUDE]])
+        predicted = np.stack(model.pixel, axis=1)
+        scale = np.hypot(*map(np.asarray, model.source[0])).max()
+        for k, e in enumerate(range(part.start, part.stop)):
+            real = seen.is_real[e]
+            design = columns[:, :, k, real].reshape(N_ATTITUDE, -1)
+            miss = (seen.pixel[e] - predicted[k])[:, real].ravel()
+            known_to = np.tile(sigma[seen.source[e, real]] * scale, 2)
+            exposure[e, :N_ATTITUDE] += _cauchy_fit(design, miss, known_to)
     return state._replace(exposure=exposure)
 
 
@@ -170,39 +185,43 @@ def _cauchy_fit(design: np.ndarray, miss: np.ndarray, sigma: np.ndarray) -> np.n
     return x / unit
 
 
-def _accepted(
-    problem: PlateProblem,
-    state: State,
-    normal: Normal,
-    weights: tuple[np.ndarray, np.ndarray],
-    damping: float,
-) -> tuple[State, Normal, Step]:
-    """One step that does not raise chi2, with as much damping as it takes."""
-    before = normal.chi2_data + normal.chi2_prior
-    while damping <= LARGEST_DAMPING:
+class _At(NamedTuple):
+    """A state and its normal equations."""
+
+    state: State
+    normal: Normal
+
+    @property
+    def chi2(self) -> float:
+        """Of data and priors, weighted."""
+        return self.normal.chi2_data + self.normal.chi2_prior
+
+
+def _step(
+    problem: PlateProblem, here: _At, weights: tuple[np.ndarray, np.ndarray], damping: float
+) -> tuple[_At, Step]:
+    """One step, damped as much as asked, and further where the system is singular to rounding."""
+    while True:
         try:
-            solution = plate_normal.solve(normal, damping)
+            solution = plate_normal.solve(here.normal, damping)
+            break
         except LinAlgError:
             damping = max(10 * damping, FIRST_DAMPING)
-            continue
-        trial = plate_normal.moved(state, solution.source, solution.y)
-        found = plate_normal.assemble(problem, trial, *weights)
-        after = found.chi2_data + found.chi2_prior
-        largest = float(np.abs(solution.source * np.sqrt(normal.ss[(0, 1), (0, 1)])).max())
-        if after <= before * (1 + (UPHILL if damping == 0.0 else 0.0)):
-            return trial, found, Step(after, damping, largest)
-        damping = max(10 * damping, FIRST_DAMPING)
-    raise ConvergenceError(
-        f"no step lowers chi2 below {before:.6g}; the pointing may be wrong by more than the robust fit finds, "
-        "or most stars are matched to the wrong measurements"
-    )
+        if damping > LARGEST_DAMPING:
+            raise ConvergenceError(
+                "the normal equations are singular; look for sigmas or priors out of scale"
+            )
+    moved = plate_normal.moved(here.state, solution.source, solution.y)
+    there = _At(moved, plate_normal.assemble(problem, moved, *weights))
+    largest = np.abs(solution.source * np.sqrt(here.normal.ss[(0, 1), (0, 1)])).max()
+    return there, Step(there.chi2, damping, float(largest))
 
 
 def _weights(
-    problem: PlateProblem, state: State, normal: Normal, robust: Robust, of_prior: np.ndarray
+    problem: PlateProblem, here: _At, robust: Robust, of_prior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights of measurements and priors at a state."""
-    seen = problem.observations
+    seen, (state, normal) = problem.observations, here
     weight = seen.is_real.astype(np.float64)
     if robust.measurements:
         z = normal.residual / seen.sigma
@@ -211,8 +230,8 @@ def _weights(
         posterior = plate_normal.source_covariance(plate_normal.solve(normal)).transpose(2, 0, 1)
         shift = state.source.T - problem.sources.mean
         chi2 = prior_chi2(shift, problem.sources.covariance, posterior, of_prior)
-        of_prior = is_kept(chi2, 2) if robust.priors == "leave_out" else prior_weight(chi2, 2)
-        of_prior = np.asarray(of_prior, dtype=np.float64)
+        kept = is_kept(chi2, 2) if robust.priors == "leave_out" else prior_weight(chi2, 2)
+        of_prior = np.asarray(kept, dtype=np.float64)
     return weight, of_prior
 
 
@@ -236,6 +255,7 @@ def _finished(
         state,
         covariance,
         np.sqrt(y_variance),
+        normal.residual,
         normal.residual,
         *weights,
         chi2=float((z**2).sum(1)[good].sum()),

@@ -1,7 +1,7 @@
 """Normal equations of a plate problem, and their solution with the sources eliminated exactly.
 
-Unknowns are the sources' two offsets each, s, and y: five for each exposure, then distortion and chips. Sources
-see each other through y only, so that with N = [[N_ss, N_sy], [N_ys, N_yy]] the system reduces to
+Unknowns are the sources' two offsets each, s, and y: five for each exposure, then distortion and chips.
+Sources see each other through y only, so that with N = [[N_ss, N_sy], [N_ys, N_yy]] the system reduces to
 
     (N_yy - sum_i N_ys,i N_ss,i^-1 N_sy,i) dy = b_y - sum_i N_ys,i N_ss,i^-1 b_s,i
 
@@ -107,8 +107,7 @@ def assemble(
     )
     known = sources_of(problem)
     cal = slice(N_EXPOSURE * n_exp, n_y)
-    for first in range(0, n_exp, GROUP):
-        part = slice(first, min(first + GROUP, n_exp))
+    for part in groups(n_exp):
         sums = _Group(
             *map(np.asarray, _group_sums(group_arguments(problem, state, known, part), weight[part]))
         )
@@ -121,6 +120,11 @@ def assemble(
     at = weight[:, None] * (normal.residual / seen.sigma) ** 2
     chi2_prior = _add_priors(problem, state, prior_weight, normal)
     return normal._replace(chi2_data=float(at.sum()), chi2_prior=chi2_prior)
+
+
+def groups(n_exp: int) -> list[slice]:
+    """Exposures that are differentiated together."""
+    return [slice(first, min(first + GROUP, n_exp)) for first in range(0, n_exp, GROUP)]
 
 
 def solve(normal: Normal, damping: float = 0.0) -> Solution:

@@ -14,9 +14,6 @@ from galcen.mapping.frames import telescope_axes
 from galcen.mapping.linearisation import Exposure
 from galcen.mapping.source_motion import Observer
 
-PAD = 64
-"""Exposures are padded to a multiple of this, so that few lengths are compiled."""
-
 N_ATTITUDE = 3
 N_EXPOSURE = 5
 N_CHIP = 5
@@ -93,6 +90,12 @@ class State(NamedTuple):
     """Rotation [1e-6 rad], x, y [um], pixel_x, pixel_y [1e-6]."""
 
 
+def padded_length(n_obs: int) -> int:
+    """Length of padded exposures: at most an eighth more, so that orbits share a few compiled lengths."""
+    step = max(64, 1 << (n_obs.bit_length() - 4))
+    return -(-n_obs // step) * step
+
+
 def padded(
     offset: Int[np.ndarray, " n_exp_1"],
     source: Int[np.ndarray, " n_row"],
@@ -102,7 +105,7 @@ def padded(
 ) -> Observations:
     """Measurements sorted by exposure, `offset[k]` the first of exposure k, as padded arrays."""
     count = np.diff(offset)
-    n_exp, longest = len(count), -(-int(count.max(initial=1)) // PAD) * PAD
+    n_exp, longest = len(count), padded_length(int(count.max(initial=1)))
     row = np.repeat(np.arange(n_exp), count)
     place = np.arange(len(source)) - np.repeat(offset[:-1], count)
 
@@ -128,7 +131,7 @@ def exposures_at(
     position_angle: Float[np.ndarray, " n_exp"],
     observer: Observer,
 ) -> Exposure:
-    """Exposures of an estimated pointing [rad] and an observer, arrays over exposures, in the solver's shape."""
+    """Exposures of estimated pointings [rad] and observers, arrays over exposures, in the solver's shape."""
     columns = (np.asarray(angle)[:, None] for angle in (ra, dec, position_angle))
     return Exposure(_column(observer), telescope_axes(*columns))
 

@@ -5,9 +5,9 @@ catalogue position; at the catalogue's epoch the first two are 0 and the covaria
 
 .. math:: s(t) = A s, \quad C(t) = A C A^T
 
-where A adds t times the proper motion to the offsets. Perspective terms are left out. After 16 years they move
-a star at 1 kpc with 10 mas/yr and 200 km/s by 0.5 uas, and others as the product of parallax, motion and radial
-velocity; on the errors they are below 1e-4.
+where A adds t times the proper motion to the offsets. Perspective terms are left out. After 16 years they
+move a star at 1 kpc with 10 mas/yr and 200 km/s by 0.5 uas, and others as the product of parallax, motion and
+radial velocity; errors change by 3e-4 of themselves at 3 mas and 100 km/s.
 
 References
 ----------
@@ -23,7 +23,8 @@ from jaxtyping import Float, Int
 
 from galcen.errors import SchemaError
 from galcen.mapping.catalogue_covariance import covariance_of
-from galcen.mapping.space_motion import LIGHT_TIME_YR_PER_AU, Column, triads
+from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
+from galcen.mapping.space_motion import Column, triads
 
 
 class Catalogue(NamedTuple):

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import typer
 
-from galcen.cli import catalogue, inspect, products
+from galcen.cli import (
+    astrometry,
+    catalogue,
+    expose,
+    inspect,
+    plates,
+    products,
+    project,
+    survey,
+    survey_sources,
+)
 from galcen.errors import GalcenError
 
 app = typer.Typer(
@@ -17,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (inspect, catalogue, products):
+for group in (astrometry, catalogue, expose, inspect, plates, products, project, survey, survey_sources):
     for command in group.COMMANDS:
         app.command(command.__name__.replace("_", "-"))(command)
 

@@ -33,11 +33,14 @@ def report_page(
     options: str = "{}",
     merge: Path | None = None,
     calibration: Path | None = None,
+    plan: Path | None = None,
+    plate_quality: Path | None = None,
 ) -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
-    stage.run(model, truth, output, json.loads(options), merge, calibration)
+    astrometry = stage.Astrometry(plan, plate_quality)
+    stage.run(model, truth, output, json.loads(options), merge, calibration, astrometry)
 
 
 def export(

@@ -16,8 +16,11 @@ from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
+from galcen.config.observation import Observation
 from galcen.config.plate import Plate
 from galcen.config.sky import Footprint, Tiling
+from galcen.config.survey import Survey
+from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError
 
 __all__ = ["Config", "load", "parse", "section_json"]
@@ -48,8 +51,14 @@ class Config(Section):
     """Draw of the true values."""
     calibration: Calibration = Calibration()
     """Test of the posterior on stars of known truth."""
+    survey_sources: SurveySources = SurveySources()
+    """Stars that the mock survey observes."""
+    survey: Survey = Survey()
+    """Mock survey."""
+    observation: Observation = Observation()
+    """Mock exposures."""
     plate: Plate = Plate()
-    """Solution of single orbits."""
+    """Plate analysis."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

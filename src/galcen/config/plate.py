@@ -108,6 +108,15 @@ class PlateInference(Section):
         return self
 
 
+class PlateMotion(Section):
+    """Orbits combined into five parameters of each star."""
+
+    common_mode: bool = False
+    """Widen the errors of orbits whose residuals are too large."""
+    epoch: float | None = Field(None, gt=1800, lt=2200)
+    """Epoch of the solution [Julian year]; by default the middle of the survey."""
+
+
 class Plate(Section):
     """Coordinates and camera of one orbit at a time."""
 
@@ -119,3 +128,5 @@ class Plate(Section):
     """Remedies for wrong data."""
     inference: PlateInference = PlateInference()
     """Maximum of the posterior, or variational inference from there."""
+    motion: PlateMotion = PlateMotion()
+    """What all orbits say together."""

@@ -169,7 +169,7 @@ def _create_array(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: n
     )
 
 
-def read_columns(file: h5py.File, table: Table) -> dict[str, np.ndarray]:
+def read_columns(file: h5py.Group, table: Table) -> dict[str, np.ndarray]:
     """All columns of a table.
 
     Raises
@@ -180,17 +180,17 @@ def read_columns(file: h5py.File, table: Table) -> dict[str, np.ndarray]:
     return {name: read_column(file, table, name) for name in table.names}
 
 
-def read_column(file: h5py.File, table: Table, name: str) -> np.ndarray:
+def read_column(file: h5py.Group, table: Table, name: str) -> np.ndarray:
     """One column of a table; the same errors."""
     if table.name not in file:
-        raise SchemaError(f"{file.filename}: no table {table.name}; make the file again")
+        raise SchemaError(f"{file.file.filename}: no table {table.name}; make the file again")
     group = file[table.name]
     if name not in group:
-        raise SchemaError(f"{file.filename}: table {table.name} has no column {name}; make it again")
+        raise SchemaError(f"{file.file.filename}: table {table.name} has no column {name}; make it again")
     values = read_array(group, name)
     if len(values) != group.attrs["n_row"]:
         raise SchemaError(
-            f"{file.filename}: column {name} has {len(values)} rows, expected {group.attrs['n_row']}; "
+            f"{file.file.filename}: column {name} has {len(values)} rows, expected {group.attrs['n_row']}; "
             "make it again"
         )
     return values

@@ -63,12 +63,18 @@ class Affine(NamedTuple):
     y: Float[Array, "*shape"]
 
 
-def affine(chip: Chip) -> Affine:
+def turn(chip: Chip) -> Plane:
+    """Sine and cosine of the rotation."""
+    return jnp.sin(chip.rotation), jnp.cos(chip.rotation)
+
+
+def affine(chip: Chip, sin_cos: Plane | None = None) -> Affine:
     """The chip as a linear function.
 
-    The size of a pixel divides along the chip's own axes, after the rotation.
+    The size of a pixel divides along the chip's own axes, after the rotation. `sin_cos` is that of the
+    rotation, where it is known already.
     """
-    sin, cos = jnp.sin(chip.rotation), jnp.cos(chip.rotation)
+    sin, cos = turn(chip) if sin_cos is None else sin_cos
     return Affine(
         cos / chip.pixel_x, -sin / chip.pixel_x, sin / chip.pixel_y, cos / chip.pixel_y, chip.x, chip.y
     )

@@ -8,14 +8,14 @@ References
 Shupe et al. (2005), ADASS XIV, 491 (SIP).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 Kind = Literal["legendre", "sip"]
 Direction = Literal["ideal_to_real", "real_to_ideal"]
@@ -61,15 +61,23 @@ def terms(order: int) -> tuple[tuple[int, int], ...]:
 
 def basis(which: Distortion, p: Float[Array, "*shape"], q: Float[Array, "*shape"]) -> list[Array]:
     """Each term at positions [um]."""
+    return products(which, *factors(which, p, q))
+
+
+def factors(
+    which: Distortion, p: Float[Array, "*shape"], q: Float[Array, "*shape"]
+) -> tuple[list[Array], list[Array]]:
+    """Polynomials of degree 0 to n in each coordinate [um]."""
     if which.kind == "sip":
-        p_powers, q_powers = _powers(which.order, SIP_STEP * p), _powers(which.order, SIP_STEP * q)
-        return [p_powers[i] * q_powers[j] for i, j in terms(which.order)]
-    u, v = _legendre(which.order, p / which.scale_um), _legendre(which.order, q / which.scale_um)
-    centre = _legendre(which.order, np.float64(0.0))
-    return [
-        u[i] * v[j] - (centre[i] * centre[j] if which.vanish_at_centre else 0.0)
-        for i, j in terms(which.order)
-    ]
+        return _powers(which.order, SIP_STEP * p), _powers(which.order, SIP_STEP * q)
+    return _legendre(which.order, p / which.scale_um), _legendre(which.order, q / which.scale_um)
+
+
+def products(which: Distortion, in_p: list[Array], in_q: list[Array]) -> list[Array]:
+    """Each term from its two factors."""
+    centre = np.polynomial.legendre.legvander(0.0, which.order)[0]
+    shifted = which.kind == "legendre" and which.vanish_at_centre
+    return [in_p[i] * in_q[j] - (centre[i] * centre[j] if shifted else 0.0) for i, j in terms(which.order)]
 
 
 def displaced(
@@ -133,6 +141,14 @@ def determinant(
     return xx * yy - xy * yx
 
 
+def folded(
+    which: Distortion, coefficients: Coefficients, half_side_um: float, n_grid: int = 65
+) -> Bool[Array, ""]:
+    """Whether `determinant` is not positive, or not finite, anywhere on a grid over a square."""
+    line = jnp.linspace(-half_side_um, half_side_um, n_grid)
+    return ~jnp.all(determinant(which, coefficients, *jnp.meshgrid(line, line)) > 0)
+
+
 def _powers(order: int, x: Float[Array, "*shape"]) -> list[Array]:
     powers = [jnp.ones_like(x)]
     for _ in range(order):
@@ -140,9 +156,9 @@ def _powers(order: int, x: Float[Array, "*shape"]) -> list[Array]:
     return powers
 
 
-def _legendre(order: int, x: Float[Array, "*shape"]) -> Sequence[Array]:
+def _legendre(order: int, x: Float[Array, "*shape"]) -> list[Array]:
     """P_0 to P_order by Bonnet's recursion."""
-    values = [x * 0 + 1.0, x]
+    values = [jnp.ones_like(x), x]
     for n in range(1, order):
         values.append(((2 * n + 1) * x * values[n] - n * values[n - 1]) / (n + 1))
     return values

@@ -7,13 +7,14 @@ quantities are computed once.
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from galcen.mapping.aberration import proper_direction
 from galcen.mapping.deflection import bent
 from galcen.mapping.detector import Affine, from_pixel, to_pixel
 from galcen.mapping.distortion import Coefficients, Distortion, distorted, undistorted
-from galcen.mapping.frames import Attitude, Axes, along, turned
+from galcen.mapping.frames import Attitude, Axes, along, turned, within
 from galcen.mapping.projection import (
     Plane,
     Projection,
@@ -24,8 +25,16 @@ from galcen.mapping.projection import (
     turned_plane,
     unturned_plane,
 )
-from galcen.mapping.source_motion import Observer, Offsets, Triad, coordinate_direction
-from galcen.mapping.vector import Vector
+from galcen.mapping.source_motion import (
+    Observer,
+    Offsets,
+    Path,
+    Triad,
+    coordinate_direction,
+    path,
+    seen_from,
+)
+from galcen.mapping.vector import Vector, normalised
 
 PER_MILLION = 1e-6
 
@@ -57,13 +66,32 @@ class FocalLength(NamedTuple):
 
 def apparent_direction(offsets: Offsets, source: Source, observer: Observer) -> Vector:
     """Proper direction of a source: motion, parallax, light bending, aberration."""
-    straight = coordinate_direction(offsets, source.at, source.radial_velocity, observer)
-    return proper_direction(bent(straight, observer), observer)
+    return arriving(coordinate_direction(offsets, source.at, source.radial_velocity, observer), observer)
+
+
+def arriving(direction: Vector, observer: Observer) -> Vector:
+    """Proper direction of the light that left along a unit vector."""
+    return proper_direction(bent(direction, observer), observer)
 
 
 def nominal_plane(offsets: Offsets, source: Source, observer: Observer, axes: Axes) -> Plane:
-    """Gnomonic coordinates about the nominal axes; NaN from 90 deg on."""
-    return gnomonic(along(axes, apparent_direction(offsets, source, observer)))
+    """Gnomonic coordinates of the proper direction about the nominal axes; NaN from 90 deg on."""
+    return plane_on_path(path(offsets, source.at, source.radial_velocity), observer, axes)
+
+
+def plane_on_path(source: Path, observer: Observer, axes: Axes) -> Plane:
+    """`nominal_plane` of a source whose way is given: twice as fast where many observations share it."""
+    return arriving_plane(*geometric_plane(source, observer, axes), within(observer, axes))
+
+
+def geometric_plane(source: Path, observer: Observer, axes: Axes) -> Plane:
+    """`plane_on_path` without light bending and aberration."""
+    return gnomonic(along(axes, seen_from(source, observer)))
+
+
+def arriving_plane(x: Float[Array, "*shape"], y: Float[Array, "*shape"], inside: Observer) -> Plane:
+    """Light bending and aberration on the gnomonic plane, with the observer's vectors along its axes."""
+    return gnomonic(arriving(normalised(Vector(x, y, jnp.ones_like(x))), inside))
 
 
 def focal_plane(

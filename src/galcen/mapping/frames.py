@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from galcen.mapping.source_motion import RAD_PER_MAS, triad
+from galcen.mapping.source_motion import RAD_PER_MAS, Observer, triad
 from galcen.mapping.vector import Vector, added, dot, normalised, scaled
 
 
@@ -74,3 +74,10 @@ def composed(nominal: Axes, turn: Axes) -> Axes:
 def along(axes: Axes, direction: Vector) -> Vector:
     """Components of a direction along the axes."""
     return Vector(dot(axes.x, direction), dot(axes.y, direction), dot(axes.z, direction))
+
+
+def within(observer: Observer, axes: Axes) -> Observer:
+    """The observer with vectors by their components along the axes."""
+    return observer._replace(
+        b=along(axes, observer.b), beta=along(axes, observer.beta), sun=along(axes, observer.sun)
+    )

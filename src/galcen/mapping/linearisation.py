@@ -6,28 +6,29 @@ Derivatives of the whole chain at once cost four times as much.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from galcen.mapping.detector import Chip, ChipOffsets, affine, moved, to_pixel
-from galcen.mapping.distortion import Coefficients, basis, distorted
+from galcen.mapping.apart import apart
+from galcen.mapping.detector import Chip, ChipOffsets, affine, moved, to_pixel, turn
+from galcen.mapping.distortion import Coefficients, distorted, factors, products
 from galcen.mapping.forward import (
     FocalLength,
     Optics,
     Source,
+    arriving_plane,
     focal_plane,
-    nominal_plane,
+    geometric_plane,
 )
-from galcen.mapping.frames import Attitude, Axes
-from galcen.mapping.source_motion import Observer, Offsets, barycentric_time
+from galcen.mapping.frames import Attitude, Axes, within
+from galcen.mapping.source_motion import Observer, Offsets, Path, barycentric_time, path
 
 Plane = tuple[Float[Array, "*shape"], Float[Array, "*shape"]]
 Columns = tuple[Plane, ...]
-
-_NEVER = float(jnp.finfo(jnp.float64).max)
 
 
 class Exposure(NamedTuple):
@@ -75,10 +76,17 @@ def linearised(
     calibration: Calibration,
 ) -> Linearised:
     """Pixel coordinates of sources in exposures and all derivatives; everything broadcasts."""
+    inside = within(exposure.observer, exposure.axes)
+
+    def way(a: Array, d: Array, parallax: Array) -> Path:
+        moved_offsets = Offsets(a, d, parallax, offsets.pma, offsets.pmd)
+        return path(moved_offsets, source.at, source.radial_velocity)
 
     def sky(a: Array, d: Array, parallax: Array) -> Plane:
-        moved_offsets = Offsets(a, d, parallax, offsets.pma, offsets.pmd)
-        return nominal_plane(moved_offsets, source, exposure.observer, exposure.axes)
+        return geometric_plane(way(a, d, parallax), exposure.observer, exposure.axes)
+
+    def light(x: Array, y: Array) -> Plane:
+        return arriving_plane(x, y, inside)
 
     def optical(x: Array, y: Array, a_x: Array, a_y: Array, psi: Array, f_x: Array, f_y: Array) -> Plane:
         scale = FocalLength(focal_length.nominal_um, f_x, f_y)
@@ -87,48 +95,57 @@ def linearised(
     def bend(p: Array, q: Array) -> Plane:
         return distorted(optics.distortion, calibration.distortion, p, q)
 
-    def detect(x: Array, y: Array, *chip_offsets: Array) -> Plane:
-        return to_pixel(affine(moved(calibration.chip, ChipOffsets(*chip_offsets))), x, y)
+    def orientation(angle: Array) -> Plane:
+        return turn(moved(calibration.chip, calibration.chip_offsets._replace(rotation=angle)))
 
-    nominal, by_source = _columns(sky, offsets.a, offsets.d, offsets.parallax)
+    def detect(x: Array, y: Array, sin: Array, cos: Array, *lengths: Array) -> Plane:
+        chip = moved(calibration.chip, ChipOffsets(calibration.chip_offsets.rotation, *lengths))
+        return to_pixel(affine(chip, (sin, cos)), x, y)
+
+    geometric, from_source = _columns(sky, offsets.a, offsets.d, offsets.parallax)
+    nominal, by_geometric = _columns(light, *geometric)
     ideal, by_optics = _columns(optical, *nominal, *attitude, focal_length.f_x, focal_length.f_y)
     real, by_ideal = _columns(bend, *ideal)
-    seen, by_detector = _columns(detect, *real, *calibration.chip_offsets)
-    by_real, by_chip = by_detector[:2], by_detector[2:]
-    from_ideal = tuple(_through(by_real, column) for column in by_ideal)
-    from_nominal = tuple(_through(from_ideal, column) for column in by_optics[:2])
-    if optics.distortion.direction == "ideal_to_real":
-        terms, shift = basis(optics.distortion, *ideal), by_real
-    else:
-        # real + polynomial(real) = ideal: the polynomial's value acts against the ideal position.
-        terms = basis(optics.distortion, *real)
-        shift = tuple((-along_x, -along_y) for along_x, along_y in from_ideal)
-    return Linearised(
-        pixel=seen,
-        source=tuple(_through(from_nominal, column) for column in by_source),
-        time=barycentric_time(source.at, exposure.observer),
-        exposure=tuple(_through(from_ideal, column) for column in by_optics[2:]),
-        chip=by_chip,
-        shift=shift,
-        basis=tuple(terms),
-    )
+    chip_turn, (by_angle,) = _columns(orientation, calibration.chip_offsets.rotation)
+    seen, by_detector = _columns(detect, *real, *chip_turn, *calibration.chip_offsets[1:])
+    by_real, by_turn = by_detector[:2], by_detector[2:4]
+    forward = optics.distortion.direction == "ideal_to_real"
+
+    def together(*_: Array) -> Linearised:
+        from_ideal = tuple(_through(by_real, column) for column in by_ideal)
+        from_nominal = tuple(_through(from_ideal, column) for column in by_optics[:2])
+        from_geometric = tuple(_through(from_nominal, column) for column in by_geometric)
+        # The other way, real + polynomial(real) = ideal: its value acts against the ideal position.
+        shift = by_real if forward else tuple((-along_x, -along_y) for along_x, along_y in from_ideal)
+        return Linearised(
+            pixel=seen,
+            source=tuple(_through(from_geometric, column) for column in from_source),
+            time=barycentric_time(way(*offsets[:3]).start, exposure.observer),
+            exposure=tuple(_through(from_ideal, column) for column in by_optics[2:]),
+            chip=(_through(by_turn, by_angle), *by_detector[4:]),
+            shift=shift,
+            basis=(),
+        )
+
+    tables = apart(partial(factors, optics.distortion), *(ideal if forward else real))
+    terms = apart(lambda *_: tuple(products(optics.distortion, *tables)), *ideal)
+    return apart(together, *seen)._replace(basis=terms)
 
 
 def _columns(function: Callable[..., Plane], *at: Array) -> tuple[Plane, Columns]:
     """Values of an elementwise function and its derivative by each argument."""
 
     def stage(*at: Array) -> tuple[Plane, Columns]:
-        value, slope = jax.linearize(function, *at)
-        zeros = [jnp.zeros_like(argument) for argument in at]
-        return value, tuple(
-            slope(*zeros[:i], jnp.ones_like(argument), *zeros[i + 1 :]) for i, argument in enumerate(at)
-        )
+        def column(i: int) -> Plane:
+            # One argument at a time: what does not depend on it then costs nothing.
+            def alone(value: Array) -> Plane:
+                return function(*at[:i], value, *at[i + 1 :])
 
-    # On a CPU, XLA would fuse the stages into one and compute each again for every derivative that follows
-    # from it, ten times slower in all. A condition whose answer it cannot know keeps them apart.
-    shapes = jax.eval_shape(stage, *at)
-    never = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
-    return jax.lax.cond(at[0].ravel()[0] != _NEVER, lambda: stage(*at), lambda: never)
+            return jax.jvp(alone, (at[i],), (jnp.ones_like(at[i]),))[1]
+
+        return function(*at), tuple(column(i) for i in range(len(at)))
+
+    return apart(stage, *at)
 
 
 def _through(matrix: Columns, column: Plane) -> Plane:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from galcen.constants import KM_S_PER_MAS_YR_KPC
-from galcen.mapping.vector import Vector, added, direction, dot, normalised, scaled
+from galcen.mapping.vector import Vector, added, direction, dot, full_turn, normalised, scaled
 
 RAD_PER_MAS = math.pi / 180 / 3600e3
 
@@ -66,15 +66,28 @@ def triad(ra: Float[Array, "*shape"], dec: Float[Array, "*shape"]) -> Triad:
     return Triad(east, north, direction(ra, dec))
 
 
-def barycentric_time(at: Triad, observer: Observer) -> Float[Array, "*shape"]:
-    """Time [Julian year] at which the light passes the solar system's barycentre (Roemer delay)."""
-    return observer.t + LIGHT_TIME_YR_PER_AU * dot(at.radial, observer.b)
+def barycentric_time(towards: Vector, observer: Observer) -> Float[Array, "*shape"]:
+    """Time [Julian year] at which light from there passes the solar system's barycentre (Roemer delay)."""
+    return observer.t + LIGHT_TIME_YR_PER_AU * dot(towards, observer.b)
 
 
-def coordinate_direction(
-    offsets: Offsets, at: Triad, radial_velocity: Float[Array, "*shape"], observer: Observer
-) -> Vector:
-    """Unit vector from the observer to the source, without light bending and aberration.
+class Path(NamedTuple):
+    """Way of a source through space: what many observations of it have in common.
+
+    Half as many numbers as its unknowns and its triad: the form to gather for observations where no
+    derivatives are asked for.
+    """
+
+    start: Vector
+    """Where it is at the reference epoch; the unit is its depth along the comparison direction."""
+    velocity: Vector
+    """[1/yr]."""
+    parallax: Float[Array, "*shape"]
+    """[rad]."""
+
+
+def path(offsets: Offsets, at: Triad, radial_velocity: Float[Array, "*shape"]) -> Path:
+    """Way of a source.
 
     Parameters
     ----------
@@ -84,24 +97,33 @@ def coordinate_direction(
         Its comparison direction, which stays where it is.
     radial_velocity
         Barycentric [km/s]; it enters by the perspective acceleration only.
-    observer
-        The exposure's.
+    """
+    a, d, parallax, pma, pmd = (RAD_PER_MAS * value for value in offsets)
+    return Path(
+        added(at.radial, scaled(a, at.east), scaled(d, at.north)),
+        added(
+            scaled(radial_velocity * parallax / KM_S_PER_MAS_YR_KPC, at.radial),
+            scaled(pma, at.east),
+            scaled(pmd, at.north),
+        ),
+        parallax,
+    )
 
-    Notes
-    -----
+
+def seen_from(source: Path, observer: Observer) -> Vector:
+    """From the observer to a source, in the unit of its `start`; without light bending and aberration.
+
     Light-time effects of the source's own motion and galactic aberration are left out.
     """
-    t = barycentric_time(at, observer)
-    parallax = RAD_PER_MAS * offsets.parallax
-    radial_motion = radial_velocity * parallax / KM_S_PER_MAS_YR_KPC
-    return normalised(
-        added(
-            scaled(1.0 + radial_motion * t, at.radial),
-            scaled(RAD_PER_MAS * (offsets.a + offsets.pma * t), at.east),
-            scaled(RAD_PER_MAS * (offsets.d + offsets.pmd * t), at.north),
-            scaled(-parallax, observer.b),
-        )
-    )
+    t = barycentric_time(source.start, observer)
+    return added(source.start, scaled(t, source.velocity), scaled(-source.parallax, observer.b))
+
+
+def coordinate_direction(
+    offsets: Offsets, at: Triad, radial_velocity: Float[Array, "*shape"], observer: Observer
+) -> Vector:
+    """Unit vector of `seen_from`."""
+    return normalised(seen_from(path(offsets, at, radial_velocity), observer))
 
 
 def position(
@@ -118,4 +140,4 @@ def position(
     across = jnp.cos(at_dec) - north * jnp.sin(at_dec)
     along = jnp.sin(at_dec) + north * jnp.cos(at_dec)
     ra = at_ra + jnp.arctan2(east, across)
-    return ra % (2 * jnp.pi), jnp.arctan2(along, jnp.hypot(east, across))
+    return full_turn(ra), jnp.arctan2(along, jnp.hypot(east, across))

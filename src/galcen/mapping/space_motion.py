@@ -13,13 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 from galcen.constants import KM_S_PER_MAS_YR_KPC
+from galcen.mapping.source_motion import RAD_PER_MAS
 
 Column = Float[np.ndarray, " n_star"]
-
-RAD_PER_MAS = np.radians(1.0 / 3.6e6)
-
-LIGHT_TIME_YR_PER_AU = 499.004783836 / (365.25 * 86400)
-"""Light travel time [Julian year] of one au, IAU 2012 B2."""
 
 
 class SpaceMotion(NamedTuple):

@@ -45,4 +45,11 @@ def direction(ra: Float[Array, "*shape"], dec: Float[Array, "*shape"]) -> Vector
 
 def sky_angles(a: Vector) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Right ascension in [0, 2 pi) and declination [rad] of a vector of any length."""
-    return jnp.arctan2(a.y, a.x) % (2 * jnp.pi), jnp.arctan2(a.z, jnp.hypot(a.x, a.y))
+    return full_turn(jnp.arctan2(a.y, a.x)), jnp.arctan2(a.z, jnp.hypot(a.x, a.y))
+
+
+def full_turn(angle: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The angle [rad] in [0, 2 pi)."""
+    positive = angle % (2 * jnp.pi)
+    # The remainder of a negative angle of less than half an ulp rounds to 2 pi itself.
+    return jnp.where(positive < 2 * jnp.pi, positive, 0.0)

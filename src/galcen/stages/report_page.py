@@ -4,7 +4,7 @@ import csv
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,10 +23,18 @@ from galcen.report.style import png
 from galcen.stages.calibrate import sample_of
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
+from galcen.stages.report_astrometry import plan_sections, quality_sections
 
 N_EXAMPLE = 6
 
 log = logging.getLogger(__name__)
+
+
+class Astrometry(NamedTuple):
+    """Products of the mock survey that a run has."""
+
+    plan: Path | None = None
+    plate_quality: Path | None = None
 
 
 def run(
@@ -36,8 +44,23 @@ def run(
     options: dict[str, Any],
     merge: Path | None = None,
     calibration: Path | None = None,
+    astrometry: Astrometry | None = None,
 ) -> None:
-    """Read the truth catalogue, with what judges merge and posterior where given, and write the page."""
+    """Read the truth catalogue, and what there is beside it, and write the page.
+
+    Parameters
+    ----------
+    model, truth
+        The Galaxy model, and the truth catalogue.
+    output
+        The page.
+    options
+        Sections of the configuration.
+    merge, calibration
+        What judges merge and posterior.
+    astrometry
+        Products of the mock survey.
+    """
     galaxy = load_galaxy(model)
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)
@@ -49,6 +72,9 @@ def run(
         sections += _merge(merge)
     if calibration is not None:
         sections += calibration_report.sections(sample_of(read_table(calibration, CALIBRATION)))
+    if astrometry is not None:
+        sections += plan_sections(astrometry.plan) if astrometry.plan else []
+        sections += quality_sections(astrometry.plate_quality) if astrometry.plate_quality else []
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
     write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))
@@ -176,7 +202,7 @@ def _timings(folder: Path) -> str:
     rules: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).with_suffix("").parts
-        rule = parts[1] if parts[0] == "catalogue" else parts[0]
+        rule = parts[1] if parts[0] in ("catalogue", "survey", "astrometry") else parts[0]
         with path.open() as stream:
             for row in csv.DictReader(stream, delimiter="\t"):
                 memory = float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else float("nan")

@@ -11,5 +11,12 @@ VERSIONS = {
     "draw": 6,
     "calibrate": 1,
     "truth": 4,
-    "report_page": 2,
+    "joint_plates": 1,
+    "report_page": 3,
+    "survey_sources": 1,
+    "exposure_plan": 1,
+    "expose": 1,
+    "plate": 1,
+    "plate_motion": 1,
+    "judge_plate": 1,
 }

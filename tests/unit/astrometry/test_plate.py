@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from plate_mock import Size, plate_mock
 from scipy.stats import kstest
 
 from galcen.astrometry import plate, plate_normal
-from galcen.astrometry.plate import Robust
+from galcen.astrometry.plate import PLAIN, Robust
 from galcen.astrometry.plate_problem import start
 from galcen.errors import ConvergenceError
-
-PLAIN = Robust(measurements=False)
+from plate_mock import Size, plate_mock
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +100,8 @@ def test_chi2_is_that_of_its_degrees_of_freedom(mock, solved):
 def test_noise_free_data_give_the_truth():
     """Without noise, references known and the camera nominal, coordinates come back to 1e-3 uas.
 
-    Attitudes are off by 1 arcsec, the other sources unknown. A camera that is not where its priors are would be
-    pulled by them, by a hundredth of a standard deviation.
+    Attitudes are off by 1 arcsec, the other sources unknown. A camera that is not where its priors are would
+    be pulled by them, by a hundredth of a standard deviation.
     """
     mock = plate_mock(3, Size(n_source=200, sigma_pixel=0.0, camera_error=0.0))
     sources = mock.problem.sources

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from galcen.astrometry.weights import BAD, equivalent_z, is_kept, prior_chi2, prior_weight, two_axis_weight,
-weight
+from galcen.astrometry.weights import (
+    BAD,
+    equivalent_z,
+    is_kept,
+    prior_chi2,
+    prior_weight,
+    two_axis_weight,
+    weight,
+)
 
 
 def test_weight_is_one_in_the_middle_and_falls_beyond():
@@ -33,8 +40,7 @@ def test_pieces_join_smoothly():
 
 @pytest.mark.parametrize("n_axis", [1, 2, 3, 5])
 def test_equivalent_z_has_the_same_tail(n_axis):
-    """ln of the normal tail as scipy's ln of the chi-square's: 1e-6 up to 37 sigma, z finite and rising
-    beyond."""
+    """Logarithm of the normal tail as scipy's of the chi-square: 1e-6 to 37 sigma; finite beyond."""
     chi2 = np.concatenate([[1e-6], np.geomspace(1e-3, 1350, 300)])
     z = np.asarray(equivalent_z(chi2, n_axis))
     expected = stats.chi2(n_axis).logsf(chi2)
@@ -47,8 +53,7 @@ def test_equivalent_z_has_the_same_tail(n_axis):
 
 
 def test_two_axes_are_judged_like_one():
-    """Of normal residuals as many get a weight below 1 on two axes as on one, 4.55 per cent: 4 sigma of
-    1e6."""
+    """As many of 1e6 normal residuals are weighted down on two axes as on one, 4.55 per cent: 4 sigma."""
     x, y = np.random.default_rng(1).normal(size=(2, 1_000_000))
     part = np.mean(np.asarray(two_axis_weight(x, y)) < 1)
     expected = 2 * stats.norm.sf(2)
@@ -79,8 +84,7 @@ def combined(n, k, applied, seed=1, bad=0.0):
 
 @pytest.mark.parametrize("n_par", [2, 5])
 def test_prior_chi2_is_that_of_the_data_alone(n_par):
-    """(m - x)^T (C + D)^-1 (m - x), whatever weight the prior had, to 1e-9; and a chi-square of n_par
-    degrees."""
+    """Mean minus data alone in units of both errors to 1e-8, whatever weight the prior had; KS."""
     applied = np.random.default_rng(3).uniform(0.05, 1, 3000)
     prior, data, mean, measured, posterior, solution = combined(3000, n_par, applied)
     got = np.asarray(prior_chi2(solution - mean, prior, posterior, applied))

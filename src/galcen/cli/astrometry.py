@@ -1,0 +1,48 @@
+"""Commands of the astrometric solutions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def plate(
+    exposures: Path,
+    input_catalogue: Path,
+    output: Path,
+    options: str = "{}",
+    only: Annotated[int | None, typer.Option(help="Solve this orbit again, keep the others.")] = None,
+) -> None:
+    """Solve the plates of a block of orbits: positions of the stars, attitude and camera."""
+    from galcen.stages import plate as stage  # deferred: keeps --help fast
+
+    stage.run(exposures, input_catalogue, output, json.loads(options), only)
+
+
+def plate_motion(input_catalogue: Path, output: Path, plates: list[Path], options: str = "{}") -> None:
+    """Combine the positions of all orbits into position, parallax and proper motion of each star."""
+    from galcen.stages import plate_motion as stage  # deferred: keeps --help fast
+
+    stage.run(input_catalogue, output, plates, json.loads(options))
+
+
+def judge_plate(
+    plate_motion: Path,
+    stars: Path,
+    input_catalogue: Path,
+    injected: Annotated[Path, typer.Argument(help="Folder with the truth of every block of orbits.")],
+    output: Path,
+    plates: list[Path],
+    options: str = "{}",
+) -> None:
+    """Compare the plate analysis of a mock survey with the truth."""
+    from galcen.stages import judge_plate as stage  # deferred: keeps --help fast
+
+    files = stage.Files(plate_motion, stars, input_catalogue, injected, plates)
+    stage.run(files, output, json.loads(options))
+
+
+COMMANDS = (plate, plate_motion, judge_plate)

@@ -1,0 +1,29 @@
+"""Commands of the mock exposures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def expose(
+    plan: Path,
+    stars: Path,
+    input_catalogue: Path,
+    exposures: Path,
+    injected: Path,
+    orbits: Annotated[str, typer.Option(help="Block of orbits, first and last, such as o00000-00009.")],
+    options: str = "{}",
+    only: Annotated[int | None, typer.Option(help="Make this orbit again, keep the others.")] = None,
+) -> None:
+    """Observe the STARS in a block of orbits of the PLAN: measurements and, apart, the truth behind them."""
+    from galcen.stages import expose as stage  # deferred: keeps --help fast
+
+    files = stage.Files(plan, stars, input_catalogue, exposures, injected)
+    stage.run(files, orbits, json.loads(options), only)
+
+
+COMMANDS = (expose,)

@@ -1,0 +1,16 @@
+"""Commands of the mock survey's sources."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def survey_sources(truth: Path, stars: Path, input_catalogue: Path, options: str = "{}") -> None:
+    """Choose the stars of the survey out of TRUTH, or a table, and make the mission's catalogue of them."""
+    from galcen.stages import survey_sources as stage  # deferred: keeps --help fast
+
+    stage.run(truth, stars, input_catalogue, json.loads(options))
+
+
+COMMANDS = (survey_sources,)

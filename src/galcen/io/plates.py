@@ -1,0 +1,214 @@
+"""Positions of stars on plates, of whatever origin, in one structure, with every fault named.
+
+`star_lists` and `challenge_plates` read other forms than the plain tables read here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from galcen.errors import SchemaError
+from galcen.io.table_columns import Kind
+from galcen.io.table_formats import read_batches
+
+FEWEST_STARS = 3
+"""An exposure of fewer stars tells no more than where it points and how it is turned."""
+
+REQUIRED = ("star", "exposure", "x", "y")
+LENGTHS = ("x", "y", "sigma", "sigma_x", "sigma_y")
+KNOWN = (*REQUIRED, "sigma", "sigma_x", "sigma_y", "t", "magnitude")
+
+
+class Plates(NamedTuple):
+    """Observed positions; sorted by exposure and star, both by name."""
+
+    star_names: tuple[str, ...]
+    exposure_names: tuple[str, ...]
+    star: Int[np.ndarray, " n_obs"]  # place in star_names
+    exposure: Int[np.ndarray, " n_obs"]  # place in exposure_names
+    x: Float[np.ndarray, " n_obs"]  # [unit]
+    y: Float[np.ndarray, " n_obs"]
+    sigma_x: Float[np.ndarray, " n_obs"]
+    sigma_y: Float[np.ndarray, " n_obs"]
+    magnitude: Float[np.ndarray, " n_obs"]  # NaN where not given
+    epoch: Float[np.ndarray, " n_exp"]  # [yr]
+    unit: str  # of x, y and sigma
+
+
+class Rows(NamedTuple):
+    """Rows of one file before they are put together."""
+
+    path: Path
+    row: Int[np.ndarray, " n"]
+    star: np.ndarray  # names
+    exposure: np.ndarray  # names
+    columns: dict[str, Float[np.ndarray, " n"]]  # x, y, sigma_x, sigma_y, t, magnitude
+    unit: str
+
+
+def read_tables(
+    paths: Sequence[Path], columns: Mapping[str, str], sigma: float | None = None, form: str = "auto"
+) -> Plates:
+    """Plates from tables with one row per observation, in any format of `table_formats`.
+
+    Parameters
+    ----------
+    paths
+        The tables; an exposure may be spread over several.
+    columns
+        Name here -> name in the tables: star, exposure, x, y, and sigma or sigma_x and sigma_y, and where
+        there are any t [Julian year] and magnitude.
+    sigma
+        Error of every position [unit of x]; for tables without one.
+    form
+        Format of the tables.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, or a row at fault (see `assemble`).
+    """
+    origin = f"{paths[0]}: column map"
+    unknown = sorted(set(columns) - set(KNOWN))
+    missing = [name for name in REQUIRED if name not in columns]
+    if unknown or missing:
+        what = f"unknown name {unknown[0]}" if unknown else f"{missing[0]} is not mapped"
+        raise SchemaError(f"{origin}: {what}; known are {', '.join(KNOWN)}")
+    has_two = "sigma_x" in columns and "sigma_y" in columns
+    if sigma is None and not has_two and "sigma" not in columns:
+        raise SchemaError(
+            f"{origin}: no errors; map sigma, or sigma_x and sigma_y, or give one error with `sigma`"
+        )
+    return assemble([_read_table(path, columns, sigma, form) for path in paths])
+
+
+def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, form: str) -> Rows:
+    kinds: dict[str, Kind] = {
+        column: "text" if name in ("star", "exposure") else "number" for name, column in columns.items()
+    }
+    batches = list(read_batches(path, form, kinds))
+    if not batches:
+        raise SchemaError(f"{path}: the table has no rows; expected at least one observation")
+    found = {
+        name: np.concatenate([batch.columns[column].values for batch in batches])
+        for name, column in columns.items()
+    }
+    unit = _unit(
+        path, {columns[name]: batches[0].columns[columns[name]].unit for name in columns if name in LENGTHS}
+    )
+    numbers = {name: values for name, values in found.items() if name not in ("star", "exposure")}
+    one = numbers.pop("sigma", None)
+    if one is None and sigma is not None:
+        one = np.full(len(found["x"]), sigma)
+    if one is not None:
+        numbers = {"sigma_x": one, "sigma_y": one, **numbers}
+    rows = np.arange(1, len(found["x"]) + 1)
+    return Rows(path, rows, found["star"], found["exposure"], numbers, unit)
+
+
+def _unit(path: Path, units: Mapping[str, str | None]) -> str:
+    """The one unit of positions and errors; columns without one have that of the others."""
+    given = {column: unit for column, unit in units.items() if unit}
+    if len(set(given.values())) > 1:
+        (one, unit), (two, other) = sorted(given.items(), key=lambda item: item[1])[:: len(given) - 1]
+        raise SchemaError(f"{path}: {one} is in {unit}, {two} in {other}; expected the same unit")
+    return next(iter(given.values()), "")
+
+
+def assemble(parts: Sequence[Rows]) -> Plates:
+    """One set of plates from the rows of all files.
+
+    Raises
+    ------
+    SchemaError
+        A name is empty, a position is no number, an error is not above nought, a star stands twice in an
+        exposure, an exposure has two epochs or fewer than three stars, the files differ in unit.
+    """
+    for part in parts:
+        _check_rows(part)
+        if part.unit != parts[0].unit:
+            raise SchemaError(
+                f"{part.path}: x is in {part.unit or 'no unit'}, in {parts[0].path} in "
+                f"{parts[0].unit or 'no unit'}; expected the same unit in all files"
+            )
+    star_names, star = np.unique(np.concatenate([part.star for part in parts]), return_inverse=True)
+    names, exposure = np.unique(np.concatenate([part.exposure for part in parts]), return_inverse=True)
+    file = np.repeat(np.arange(len(parts)), [len(part.star) for part in parts])
+    row = np.concatenate([part.row for part in parts])
+    order = np.lexsort((row, file, star, exposure))
+    star, exposure, file, row = star[order], exposure[order], file[order], row[order]
+
+    def column(name: str) -> np.ndarray:
+        missing = [np.full(len(part.star), np.nan) for part in parts]
+        values = [part.columns.get(name, empty) for part, empty in zip(parts, missing, strict=True)]
+        return np.concatenate(values)[order]
+
+    def place(at: int) -> str:
+        return f"{parts[file[at]].path}: row {row[at]}"
+
+    again = np.flatnonzero((star[1:] == star[:-1]) & (exposure[1:] == exposure[:-1]))
+    if len(again):
+        first = int(again[0])
+        raise SchemaError(
+            f"{place(first + 1)}: star {star_names[star[first]]} is in exposure "
+            f"{names[exposure[first]]} already, in {place(first)} ({len(again)} such rows); a star has one "
+            "position on an exposure: leave one out, or name the exposures apart"
+        )
+    count = np.bincount(exposure)
+    if count.min() < FEWEST_STARS:
+        least = int(np.argmin(count))
+        raise SchemaError(
+            f"{place(int(np.searchsorted(exposure, least)))}: exposure {names[least]} has {count[least]} "
+            f"stars, expected {FEWEST_STARS} at least; leave it out"
+        )
+    epoch = _epochs(column("t"), exposure, names, place)
+    numbers = [column(name) for name in ("x", "y", "sigma_x", "sigma_y", "magnitude")]
+    return Plates(
+        tuple(star_names.tolist()), tuple(names.tolist()), star, exposure, *numbers, epoch, parts[0].unit
+    )
+
+
+def _check_rows(part: Rows) -> None:
+    """Refuse values that cannot be; the first row at fault is named."""
+
+    def refuse(bad: np.ndarray, what: str, values: np.ndarray, expected: str) -> None:
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise SchemaError(
+                f"{part.path}: row {part.row[first]} (star {part.star[first]}): {what} is {values[first]}, "
+                f"expected {expected} ({np.count_nonzero(bad)} such rows)"
+            )
+
+    for name, values in (("the star's name", part.star), ("the exposure's name", part.exposure)):
+        refuse(values == "", name, np.where(values == "", "empty", values), "a name")
+    for name in ("x", "y"):
+        values = part.columns[name]
+        refuse(~np.isfinite(values), name, values, "a finite number; leave out rows without position")
+    for name in ("sigma_x", "sigma_y"):
+        values = part.columns[name]
+        refuse(~(np.isfinite(values) & (values > 0)), name, values, "an error above 0, in the unit of x")
+    if "t" in part.columns:
+        values = part.columns["t"]
+        strange = ~((values > 1800) & (values < 2200))
+        refuse(strange, "t", values, "a Julian year from 1800 to 2200")
+
+
+def _epochs(
+    t: Float[np.ndarray, " n_obs"], exposure: Int[np.ndarray, " n_obs"], names: np.ndarray, place: object
+) -> Float[np.ndarray, " n_exp"]:
+    """Epoch of each exposure; J2000 for all where none is given."""
+    if np.isnan(t).all():
+        return np.full(len(names), 2000.0)
+    first = np.searchsorted(exposure, np.arange(len(names)))
+    other = np.flatnonzero(t != t[first][exposure])
+    if len(other):
+        at = int(other[0])
+        told = place(at) if callable(place) else ""
+        raise SchemaError(
+            f"{told}: t = {t[at]} in exposure {names[exposure[at]]}, other rows of it have "
+            f"{t[first[exposure[at]]]}; expected one epoch for each exposure"
+        )
+    return t[first]

@@ -1,0 +1,102 @@
+"""Read a user's table of sources to observe: columns by name, in galcen's units, every fault named."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+
+from galcen.config.survey_sources import ERROR_COLUMNS, SourceTable
+from galcen.constants import MAX_SOURCE_ID
+from galcen.errors import SchemaError
+from galcen.io.table_columns import Kind, RawColumn
+from galcen.io.table_formats import read_batches
+
+_KINDS: dict[str, Kind] = {"source_id": "identifier", "gaia_source_id": "link"}
+
+UNITS = {
+    "ra": u.deg,
+    "dec": u.deg,
+    "hw": u.mag,
+    "mj": u.mag,
+    "mh": u.mag,
+    "parallax": u.mas,
+    "pmra": u.mas / u.yr,
+    "pmdec": u.mas / u.yr,
+    "radial_velocity": u.km / u.s,
+    "ra_error": u.mas,
+    "dec_error": u.mas,
+    "parallax_error": u.mas,
+    "pmra_error": u.mas / u.yr,
+    "pmdec_error": u.mas / u.yr,
+}
+
+
+def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
+    """The mapped columns of all rows, and `source_id`; missing values are NaN, identifiers of Gaia -1.
+
+    Raises
+    ------
+    SchemaError
+        One line: the file, the row, the column, what was found and expected.
+    """
+    path = Path(table.path)
+    kinds: dict[str, Kind] = {column: _KINDS.get(name, "number") for name, column in table.columns.items()}
+    parts = [batch.columns for batch in read_batches(path, table.format, kinds)]
+    if not parts:
+        raise SchemaError(f"{path}: the table has no rows; expected at least one star")
+    columns = {}
+    for name, column in table.columns.items():
+        values = np.concatenate([part[column].values for part in parts])
+        columns[name] = values if name in _KINDS else _quantity(table, name, parts[0][column], values)
+    n_row = len(columns["ra"])
+    columns.setdefault("source_id", np.arange(n_row, dtype=np.int64))
+    _check(table, columns)
+    return columns
+
+
+def _quantity(table: SourceTable, name: str, raw: RawColumn, values: np.ndarray) -> np.ndarray:
+    """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
+    values = values.astype(np.float64, copy=True)
+    if name not in ("ra", "dec"):
+        for sentinel in table.missing_values:
+            # A table in single precision holds 99.999 to 8 digits only.
+            values[np.isclose(values, sentinel, rtol=1e-6, atol=0.0)] = np.nan
+    expected, given = UNITS.get(name), table.units.get(name) or raw.unit
+    if expected is None or not given:
+        return values
+    try:
+        return (values * u.Unit(given)).to_value(expected)
+    except (u.UnitConversionError, u.UnitTypeError, ValueError, TypeError):
+        raise SchemaError(
+            f"{table.path}: column {table.columns[name]} is in {given}, expected {expected} or a unit of the "
+            f"same kind; if the table is wrong, or astropy does not know the unit, give it with the key "
+            f"survey_sources.table.units.{name}"
+        ) from None
+
+
+def _check(table: SourceTable, columns: dict[str, np.ndarray]) -> None:
+    """Values that cannot be: the first row at fault is named."""
+
+    def refuse(name: str, bad: np.ndarray, expected: str) -> None:
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise SchemaError(
+                f"{table.path}: row {first + 1} (source_id {columns['source_id'][first]}), column "
+                f"{table.columns.get(name, name)}: {columns[name][first]}, expected {expected} "
+                f"({np.count_nonzero(bad)} such rows)"
+            )
+
+    ids = columns["source_id"]
+    refuse("source_id", (ids < 0) | (ids >= MAX_SOURCE_ID), "a whole number from 0 to 2^53 - 1")
+    first_of = np.unique(ids, return_index=True)[1]
+    repeated = np.ones(len(ids), dtype=bool)
+    repeated[first_of] = False
+    refuse("source_id", repeated, "an identifier that no row above has")
+    refuse("ra", ~(np.abs(columns["ra"]) <= 360), "a right ascension from -360 to 360 deg")
+    refuse("dec", ~(np.abs(columns["dec"]) <= 90), "a declination from -90 to 90 deg")
+    for name in set(columns) - {"source_id", "gaia_source_id"}:
+        refuse(name, np.isinf(columns[name]), "a finite number; leave missing values empty")
+    for name in ERROR_COLUMNS:
+        if name in columns:
+            refuse(name, columns[name] <= 0, "an error above 0; leave missing values empty")
+    columns["ra"] = columns["ra"] % 360.0
