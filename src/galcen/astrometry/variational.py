@@ -212,7 +212,9 @@ def _descended(
     plate: Plate, density: Density, guide: Guide, key: Key[Array, ""], options: Options
 ) -> tuple[dict[str, Array], Float[np.ndarray, " n_step"]]:
     """Parameters of the guide after all steps, and minus the ELBO before each of them."""
-    ladder = ORIGINAL if options.ladder == "original" else Ladder(options.learning_rates, 0.9, 0.999, EPS)
+    ladder = (
+        ORIGINAL if options.ladder == "original" else Ladder(tuple(options.learning_rates), 0.9, 0.999, EPS)
+    )
     svi, several = _compiled(ladder, options.steps, options.n_particle)
     log_scale = guide.coordinates.log_volume - log_evidence(plate)
     arguments = (density, guide, log_scale)

@@ -202,8 +202,9 @@ def strongest(
 ) -> tuple[Float[Array, "rank 2 n_src"], Float[Array, "rank n_y"]]:
     """The independent moves of y, of one standard deviation each, that shift the sources most.
 
-    Shifts of the sources are weighed by `source_unit`; both parts are returned in the units of the unknowns. The
-    weakest moves shift no source, and their curved valley is not for a normal distribution: they are left out.
+    Shifts of the sources are weighed by `source_unit`; both parts are returned in the units of the unknowns.
+    The weakest moves shift no source, and no normal distribution follows their curved valley: they are left
+    out.
     """
     axes = coordinates.axes[:, coordinates.n_weak :]
     shift = jnp.einsum("iys,yk->kis", coordinates.gain / source_unit[:, None], axes, optimize=True)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from plate_mock import Size, plate_mock
 from scipy.stats import norm
 
 from galcen.astrometry import plate, plate_normal, variational
@@ -15,6 +14,7 @@ from galcen.astrometry.variational_density import density_of, log_density
 from galcen.astrometry.variational_families import PairNormal, SinhArcsinh
 from galcen.errors import ConvergenceError
 from galcen.random import key
+from plate_mock import Size, plate_mock
 
 KEY = key(1, "plate", 7)
 GUIDES = ("mean_field", "block", "low_rank", "flow")
