@@ -84,20 +84,20 @@ def test_log_density_and_gradient_are_those_of_the_normal_equations(mock, solved
 
 
 def test_mean_field_has_conditional_errors(solved, inferred):
-    """1 / sqrt(N_ii) to 0.5 per cent: smaller than the marginal errors, where attitude and camera matter."""
+    """1 / sqrt(N_ii) to 1 per cent: smaller than the marginal errors, where attitude and camera matter."""
     got = sigma(inferred("mean_field").covariance)
-    np.testing.assert_allclose(got, 1 / np.sqrt(solved.normal.ss[(0, 1), (0, 1)]), rtol=5e-3)
+    np.testing.assert_allclose(got, 1 / np.sqrt(solved.normal.ss[(0, 1), (0, 1)]), rtol=1e-2)
     marginal = sigma(solved.source_covariance)
-    assert (got < 1.005 * marginal).all()
+    assert (got < 1.01 * marginal).all()
     assert np.mean(got < 0.95 * marginal) > 0.2
 
 
 def test_block_has_the_conditional_covariance(solved, inferred):
-    """N_ss^-1 of each source to 1 per cent of its variances."""
+    """N_ss^-1 of each source to 2 per cent of its variances."""
     expected = solved.solution.ss
     unit = np.sqrt(expected[(0, 1), (0, 1)])
     difference = (inferred("block").covariance - expected) / (unit[:, None] * unit)
-    assert np.abs(difference).max() < 1e-2
+    assert np.abs(difference).max() < 2e-2
 
 
 def test_flow_has_marginal_errors(solved, inferred):
