@@ -26,7 +26,7 @@ from galcen.astrometry.plate_problem import N_EXPOSURE, State
 WEAK = 1e-4
 """Eigenvalue of the scaled reduced matrix below which the curvature of the posterior is followed."""
 
-MOST_WEAK = 5
+MOST_WEAK = 12
 CURVATURE_STEPS = 2
 
 MAS_PER_DEG = 3.6e6
