@@ -10,7 +10,8 @@ References
 Kingma & Ba (2015), arXiv:1412.6980 (ADAM); Phan, Pradhan & Jankowiak (2019), arXiv:1912.11554 (numpyro).
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -27,6 +28,7 @@ from numpyro.optim import Adam
 from galcen.astrometry.plate import Plate
 from galcen.astrometry.plate_problem import PlateProblem
 from galcen.astrometry.variational_coordinates import (
+    curvature,
     following_the_valley,
     gaussian,
     lower_root,
@@ -71,10 +73,10 @@ class Options(eqx.Module):
     guide: Literal["mean_field", "block", "low_rank", "flow"] = "mean_field"
     learning_rates: tuple[float, ...] = (1e-1, 1e-2, 1e-3)
     """In turn; of the whitened ladder."""
-    steps: int = 300
+    steps: int = 200
     """At each learning rate."""
     rank: int = 50
-    """Of the low-rank guide."""
+    """Of the low-rank guide; at most the number of unknowns of attitude and camera that shift sources."""
     n_particle: int = 1
     """Draws from the guide in each step."""
     ladder: Literal["whitened", "original"] = "whitened"
@@ -162,9 +164,12 @@ def _guide(plate: Plate, density: Density, options: Options) -> Guide:
         root = lower_root(plate.solution.ss) / np.asarray(units.source_unit)[:, None]
         return Block(units, jnp.asarray(root))
     of_source, of_y = strongest(gaussian(plate), units.source_unit, options.rank)
-    rank = len(of_y)
-    moves = jnp.concatenate([(of_source / units.source_unit).reshape(rank, -1), of_y / units.y_unit], axis=1)
-    return LowRank(units, moves.T)
+    of_source, of_y = of_source / units.source_unit, of_y / units.y_unit
+    matrix = curvature(plate)
+    pushed = jax.vmap(matrix.product)(of_source, of_y)
+    stiffness = jnp.tensordot(of_source, pushed[0], ((1, 2), (1, 2))) + of_y @ pushed[1].T
+    moves = jnp.concatenate([of_source.reshape(len(of_y), -1), of_y], axis=1).T
+    return LowRank(units, matrix, moves, stiffness)
 
 
 def _model(density: Density, guide: Guide, log_scale: Array) -> None:
@@ -172,7 +177,8 @@ def _model(density: Density, guide: Guide, log_scale: Array) -> None:
     at = guide.coordinates
     source = numpyro.sample("source", ImproperUniform(constraints.real, (), at.source.shape))
     y = numpyro.sample("y", ImproperUniform(constraints.real, (), at.y.shape))
-    numpyro.factor("posterior", log_density(density, *at.unknowns(source, y)) + log_scale)
+    value = log_density(density, *at.unknowns(source, y)) + log_scale
+    numpyro.factor("posterior", value - guide.exact(source, y))
 
 
 def _family(density: Density, guide: Guide, log_scale: Array) -> None:
@@ -180,17 +186,15 @@ def _family(density: Density, guide: Guide, log_scale: Array) -> None:
     guide.sample({name: numpyro.param(f"guide_{name}", value) for name, value in guide.start().items()})
 
 
-def _descended(
-    plate: Plate, density: Density, guide: Guide, key: Key[Array, ""], options: Options
-) -> tuple[dict[str, Array], Float[np.ndarray, " n_step"]]:
-    """Parameters of the guide after all steps, and minus the ELBO before each of them."""
-    ladder = ORIGINAL if options.ladder == "original" else Ladder(options.learning_rates, 0.9, 0.999, EPS)
-    rates, steps = jnp.asarray(ladder.learning_rates), options.steps
+@cache
+def _compiled(ladder: Ladder, steps: int, n_particle: int) -> tuple[SVI, Callable]:
+    """The inference, and some of its steps at once, compiled once for all problems of one shape."""
+    rates = np.array(ladder.learning_rates)
     svi = SVI(
         _model,
         _family,
-        Adam(lambda i: rates[jnp.minimum(i // steps, len(rates) - 1)], ladder.b1, ladder.b2, ladder.eps),
-        Trace_ELBO(options.n_particle, vectorize_particles=False),
+        Adam(lambda i: jnp.take(rates, i // steps, mode="clip"), b1=ladder.b1, b2=ladder.b2, eps=ladder.eps),
+        Trace_ELBO(n_particle, vectorize_particles=False),
     )
 
     @jax.jit
@@ -201,10 +205,22 @@ def _descended(
 
         return jax.lax.fori_loop(0, n, step, (state, jnp.zeros(AT_ONCE)))
 
+    return svi, several
+
+
+def _descended(
+    plate: Plate, density: Density, guide: Guide, key: Key[Array, ""], options: Options
+) -> tuple[dict[str, Array], Float[np.ndarray, " n_step"]]:
+    """Parameters of the guide after all steps, and minus the ELBO before each of them."""
+    ladder = (
+        ORIGINAL if options.ladder == "original" else Ladder(tuple(options.learning_rates), 0.9, 0.999, EPS)
+    )
+    svi, several = _compiled(ladder, options.steps, options.n_particle)
     log_scale = guide.coordinates.log_volume - log_evidence(plate)
     arguments = (density, guide, log_scale)
-    state, losses = svi.init(key, *arguments), []
-    total = steps * len(rates)
+    # Compiled, it leaves out the evaluation of the model, whose value it does not need.
+    state, losses = jax.jit(svi.init)(key, *arguments), []
+    total = options.steps * len(ladder.learning_rates)
     for done in range(0, total, AT_ONCE):
         n = min(AT_ONCE, total - done)
         state, some = several(state, n, *arguments)
@@ -212,10 +228,11 @@ def _descended(
         bad = ~np.isfinite(losses[-1])
         if bad.any():
             step = done + int(bad.argmax())
+            rate = ladder.learning_rates[step // options.steps]
             raise ConvergenceError(
                 f"the ELBO of the guide {options.guide} is not finite at step {step + 1} of {total}, "
-                f"learning rate {float(rates[step // steps]):g}; try smaller plate.inference.learning_rates, "
-                "or plate.inference.guide: mean_field"
+                f"learning rate {rate:g}; try smaller plate.inference.learning_rates, or "
+                "plate.inference.guide: mean_field"
             )
     params = svi.get_params(state)
     return {name.removeprefix("guide_"): value for name, value in params.items()}, np.concatenate(losses)

@@ -109,6 +109,36 @@ class Joint(eqx.Module):
         return jnp.log(self.root[0, 0]).sum() + jnp.log(self.root[1, 1]).sum() + of_y
 
 
+class Curvature(eqx.Module):
+    """Matrix of the normal equations in units of its diagonal, which is 1."""
+
+    ss: Float[Array, "2 2 n_src"]
+    sy: Float[Array, "2 n_y n_src"]
+    yy: Float[Array, "n_y n_y"]
+
+    def product(self, source: Float[Array, "2 n_src"], y: Float[Array, " n_y"]) -> Pair:
+        """The matrix times a vector."""
+        of_source = jnp.einsum("ijs,js->is", self.ss, source) + jnp.einsum("iys,y->is", self.sy, y)
+        return of_source, jnp.einsum("iys,is->y", self.sy, source) + self.yy @ y
+
+    def energy(self, source: Float[Array, "2 n_src"], y: Float[Array, " n_y"]) -> Float[Array, ""]:
+        """Half of the quadratic form: minus the logarithm of the exact Gaussian, to a constant."""
+        of_source, of_y = self.product(source, y)
+        return 0.5 * ((of_source * source).sum() + of_y @ y)
+
+
+def curvature(plate: Plate) -> Curvature:
+    """The normal equations in the units of `whitened`."""
+    normal = plate.normal
+    s, y = np.sqrt(normal.ss[(0, 1), (0, 1)]), np.sqrt(np.diag(normal.yy))
+    scaled = (
+        normal.ss / (s[:, None] * s),
+        normal.sy / (s[:, None] * y[:, None]),
+        normal.yy / (y[:, None] * y),
+    )
+    return Curvature(*map(jnp.asarray, scaled))
+
+
 def whitened(plate: Plate) -> Separate:
     """Units of the conditional standard deviations, 1 / sqrt(N_ii)."""
     units = 1 / np.sqrt(plate.normal.ss[(0, 1), (0, 1)]), 1 / np.sqrt(np.diag(plate.normal.yy))
@@ -173,13 +203,14 @@ def strongest(
     """The independent moves of y, of one standard deviation each, that shift the sources most.
 
     Shifts of the sources are weighed by `source_unit`; both parts are returned in the units of the unknowns.
+    The weakest moves shift no source, and no normal distribution follows their curved valley: they are left
+    out.
     """
-    shift = jnp.einsum(
-        "iys,yk->kis", coordinates.gain / source_unit[:, None], coordinates.axes, optimize=True
-    )
-    flat = shift.reshape(len(coordinates.y), -1)
+    axes = coordinates.axes[:, coordinates.n_weak :]
+    shift = jnp.einsum("iys,yk->kis", coordinates.gain / source_unit[:, None], axes, optimize=True)
+    flat = shift.reshape(axes.shape[1], -1)
     _, vectors = jnp.linalg.eigh(flat @ flat.T)
-    moves = (coordinates.axes @ vectors[:, ::-1][:, :rank]).T
+    moves = (axes @ vectors[:, ::-1][:, :rank]).T
     return -jnp.einsum("iys,ky->kis", coordinates.gain, moves, optimize=True), moves
 
 

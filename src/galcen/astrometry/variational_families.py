@@ -46,6 +46,27 @@ class PathOnly(Distribution):
         return self.fixed.log_prob(value)
 
 
+class InClosedForm(Distribution):
+    """A distribution that contributes a mean, known in closed form, in place of its density at a draw."""
+
+    def __init__(self, base: Distribution, mean: Float[Array, ""]) -> None:
+        self.base, self.contribution = base, mean
+        super().__init__(base.batch_shape, base.event_shape)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """All real numbers."""
+        return constraints.independent(constraints.real, len(self.event_shape))
+
+    def sample(self, key: Key[Array, ""], sample_shape: tuple[int, ...] = ()) -> Array:
+        """A value that follows the parameters."""
+        return self.base.sample(key, sample_shape)
+
+    def log_prob(self, value: Array) -> Array:
+        """The mean."""
+        return self.contribution
+
+
 class PairNormal(Distribution):
     """Normal distributions of pairs of coordinates, lower factors in closed form."""
 

@@ -14,8 +14,8 @@ import numpyro
 from jaxtyping import Array, Float
 from numpyro.distributions import Delta, Distribution, LowRankMultivariateNormal, Normal
 
-from galcen.astrometry.variational_coordinates import Joint, Separate
-from galcen.astrometry.variational_families import PairNormal, Params, PathOnly, SinhArcsinh
+from galcen.astrometry.variational_coordinates import Curvature, Joint, Separate
+from galcen.astrometry.variational_families import InClosedForm, PairNormal, Params, PathOnly, SinhArcsinh
 
 
 class Moments(NamedTuple):
@@ -41,6 +41,10 @@ class Guide(Protocol):
 
     def sample(self, params: Params) -> tuple[Array, Array]:
         """Sample sites of numpyro for coordinates of the sources and of all else."""
+        ...
+
+    def exact(self, source: Array, y: Array) -> Array:
+        """The part of the log density whose mean is in the guide's own density already."""
         ...
 
     def moments(self, params: Params) -> Moments:
@@ -76,6 +80,10 @@ class MeanField(eqx.Module):
         source = numpyro.sample("source", PathOnly(normal, own) if self.path_only else normal(own))
         return source, numpyro.sample("y", Delta(_partly(params["y"], self.free[1]), event_dim=1))
 
+    def exact(self, source: Array, y: Array) -> Array:
+        """See `Guide`."""
+        return jnp.zeros(())
+
     def moments(self, params: Params) -> Moments:
         """See `Guide`."""
         unit = self.coordinates.source_unit
@@ -105,6 +113,10 @@ class Block(eqx.Module):
         source = numpyro.sample("source", PathOnly(_pairs, own))
         return source, numpyro.sample("y", Delta(params["y"], event_dim=1))
 
+    def exact(self, source: Array, y: Array) -> Array:
+        """See `Guide`."""
+        return jnp.zeros(())
+
     def moments(self, params: Params) -> Moments:
         """See `Guide`."""
         unit = self.coordinates.source_unit
@@ -117,12 +129,17 @@ class Block(eqx.Module):
 class LowRank(eqx.Module):
     """A normal distribution of all unknowns: a diagonal, and a few moves of everything together.
 
-    The moves are those that shift the sources most; inference finds their covariance, diagonal and mean.
+    The moves are those that shift the sources most; inference finds their covariance, the diagonal and the
+    mean. The mean of the exact Gaussian's logarithm has a closed form; draws serve for what the posterior
+    differs by from it, or else the sum over thousands of unknowns would drown the gradient in noise.
     """
 
     coordinates: Separate
+    curvature: Curvature
     moves: Float[Array, "n_all rank"]
     """In the units of the coordinates."""
+    stiffness: Float[Array, "rank rank"]
+    """Of the moves, under the curvature."""
 
     def start(self) -> Params:
         """See `Guide`."""
@@ -131,17 +148,22 @@ class LowRank(eqx.Module):
 
     def sample(self, params: Params) -> tuple[Array, Array]:
         """See `Guide`."""
-
-        def normal(own: Params) -> Distribution:
-            factor = self.moves @ jnp.tril(own["mix"])
-            return LowRankMultivariateNormal(own["mean"], factor, jnp.exp(2 * own["log_width"]))
-
-        everything = numpyro.sample("all", PathOnly(normal, params), infer={"is_auxiliary": True})
-        source, y = jnp.split(everything, [self.coordinates.source.size])
-        source = source.reshape(self.coordinates.source.shape)
-        return numpyro.sample("source", Delta(source, event_dim=2)), numpyro.sample(
-            "y", Delta(y, event_dim=1)
+        mix, variance = jnp.tril(params["mix"]), jnp.exp(2 * params["log_width"])
+        factor = self.moves @ mix
+        own = jnp.eye(len(mix)) + factor.T @ (factor / variance[:, None])
+        entropy = params["log_width"].sum() + jnp.log(jnp.diag(jnp.linalg.cholesky(own))).sum()
+        entropy += 0.5 * len(variance) * (1 + np.log(2 * np.pi))
+        energy = self.curvature.energy(*self._parts(params["mean"]))
+        energy += 0.5 * (variance.sum() + jnp.einsum("ka,kl,la->", mix, self.stiffness, mix))
+        normal = LowRankMultivariateNormal(params["mean"], factor, variance)
+        everything = numpyro.sample(
+            "all", InClosedForm(normal, energy - entropy), infer={"is_auxiliary": True}
         )
+        return _as_sites(*self._parts(everything))
+
+    def exact(self, source: Array, y: Array) -> Array:
+        """See `Guide`."""
+        return -self.curvature.energy(source, y)
 
     def moments(self, params: Params) -> Moments:
         """See `Guide`."""
@@ -151,6 +173,10 @@ class LowRank(eqx.Module):
         own = (jnp.exp(params["log_width"][:n]).reshape(shape) * unit) ** 2
         mean = self.coordinates.source + unit * params["mean"][:n].reshape(shape)
         return Moments(mean, jnp.einsum("isk,jsk->ijs", factor, factor) + own * jnp.eye(2)[:, :, None])
+
+    def _parts(self, everything: Array) -> tuple[Array, Array]:
+        source, y = jnp.split(everything, [self.coordinates.source.size])
+        return source.reshape(self.coordinates.source.shape), y
 
 
 class Flow(eqx.Module):
@@ -177,6 +203,10 @@ class Flow(eqx.Module):
             "y", Delta(y, event_dim=1)
         )
 
+    def exact(self, source: Array, y: Array) -> Array:
+        """See `Guide`."""
+        return jnp.zeros(())
+
     def moments(self, params: Params) -> Moments:
         """See `Guide`; the scatter by the bend, which hardly moves the sources, is left out."""
         at = self.coordinates
@@ -194,6 +224,11 @@ class Flow(eqx.Module):
 
 def _pairs(own: Params) -> Distribution:
     return PairNormal(own["mean"], own["log_width"], own["cross"])
+
+
+def _as_sites(source: Array, y: Array) -> tuple[Array, Array]:
+    """Parts of a joint draw as the model's sample sites."""
+    return numpyro.sample("source", Delta(source, event_dim=2)), numpyro.sample("y", Delta(y, event_dim=1))
 
 
 def _partly(value: Array, free: Array | float) -> Array:

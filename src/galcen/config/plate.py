@@ -78,7 +78,7 @@ class PlateInference(Section):
     Gaussian through a non-linear transform. The errors of the first two are conditional, too small."""
     learning_rates: tuple[float, ...] = Field((1e-1, 1e-2, 1e-3), min_length=1)
     """Of ADAM, in turn, in units of the standard deviations."""
-    steps: int = Field(300, ge=1)
+    steps: int = Field(200, ge=1)
     """Steps of ADAM at each learning rate."""
     rank: int = Field(50, ge=1)
     """Of the guide `low_rank`."""

@@ -34,6 +34,14 @@ def test_the_default_file_is_the_default():
         ({"footprint": {"l_min": -12}}, "footprint.l_min"),
         ({"seed": -1}, "seed"),
         ({"catalogue": {"selection": {"bright": 12, "faint": 9}}}, "must be below faint"),
+        ({"plate": {"priors": {"distortion_um": 0}}}, r"plate.priors.distortion_um: .* greater than 0"),
+        ({"plate": {"priors": {"pixel_size": float("inf")}}}, "plate.priors.pixel_size"),
+        (
+            {"plate": {"priors": {"attitude_deg": None, "chip_position_um": None}}},
+            "attitude_deg and chip_position_um must not both be null",
+        ),
+        ({"plate": {"inference": {"learning_rates": [0.1, 0]}}}, "must all be above 0"),
+        ({"plate": {"inference": {"guide": "flow", "ladder": "original"}}}, "needs guide: mean_field"),
         ({"catalogue": {"source": "model", "selection": None}}, "needs a magnitude"),
     ],
 )
