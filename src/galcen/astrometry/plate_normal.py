@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.linalg import cholesky, solve_triangular
 
-from galcen.astrometry.plate_problem import N_CHIP, N_EXPOSURE, PlateProblem, State
+from galcen.astrometry.plate_problem import N_CHIP, N_EXPOSURE, PlateProblem, State, padded_length
 from galcen.mapping.detector import Chip, ChipOffsets
 from galcen.mapping.distortion import Coefficients
 from galcen.mapping.forward import FocalLength, Optics, Source
@@ -137,7 +137,7 @@ def solve(normal: Normal, damping: float = 0.0) -> Solution:
     """
     ss = normal.ss * np.array([[1.0 + damping, 1.0], [1.0, 1.0 + damping]])[:, :, None]
     inverse = inverse2(ss)
-    gain = np.einsum("ijs,jys->iys", inverse, normal.sy)
+    gain = np.stack([inverse[i, 0] * normal.sy[0] + inverse[i, 1] * normal.sy[1] for i in range(2)])
     flat, n_y = normal.sy.transpose(1, 0, 2).reshape(len(normal.by), -1), len(normal.by)
     reduced = normal.yy - flat @ gain.transpose(1, 0, 2).reshape(n_y, -1).T
     # The damped diagonal is that of the whole system, as for the sources.
@@ -186,8 +186,17 @@ class KnownSources(NamedTuple):
 
 def sources_of(problem: PlateProblem) -> KnownSources:
     """Triads of the sources."""
-    vectors = triad(jnp.asarray(problem.sources.ra), jnp.asarray(problem.sources.dec))
-    return KnownSources(jnp.stack(jax.tree.leaves(vectors)))
+    ra, dec = _lengthened(np.stack([problem.sources.ra, problem.sources.dec]))
+    return KnownSources(jnp.stack(jax.tree.leaves(_triads(ra, dec))))
+
+
+_triads = jax.jit(triad)
+
+
+def _lengthened(rows: Float[np.ndarray, "2 n_src"]) -> Float[np.ndarray, "2 n"]:
+    """Rows over sources in one of a few lengths: a new one would be compiled for each orbit."""
+    n_src = rows.shape[1]
+    return np.pad(rows, ((0, 0), (0, padded_length(n_src) - n_src)))
 
 
 def group_arguments(problem: PlateProblem, state: State, known: KnownSources, part: slice) -> tuple:
@@ -197,7 +206,7 @@ def group_arguments(problem: PlateProblem, state: State, known: KnownSources, pa
     camera = problem.camera
     fixed = (camera.optics, camera.focal_length_um, Chip(*map(np.asarray, camera.chips)))
     rows = (seen.source[part], seen.chip[part], seen.pixel[part], seen.sigma[part], seen.is_real[part])
-    unknowns = State(state.source, state.exposure[part], state.distortion, state.chip)
+    unknowns = State(_lengthened(state.source), state.exposure[part], state.distortion, state.chip)
     return fixed, known, exposure, unknowns, rows
 
 

@@ -139,13 +139,13 @@ def _usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:
 
 def _solve_orbit(
     group: h5py.Group,
-    name: tuple[int, str, int],
+    identity: tuple[int, str, int],
     measured: OrbitMeasurements,
     known: tuple[SizedCamera, Columns],
     options: PlateSection,
 ) -> None:
     """Solve one orbit and write its tables."""
-    begin, (orbit, where, seed), (sized, stars) = time.perf_counter(), name, known
+    begin, (orbit, where, seed), (sized, stars) = time.perf_counter(), identity, known
     if not stars["is_reference"].any():
         log.warning("%s: no reference star; the priors of the others alone tie it to the sky", where)
     table = measured.exposures
