@@ -21,6 +21,9 @@ from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE, PLATE_MOTION
 from galcen.stages.plate import prior_options
 
+LEAST_TRUST = 1e-6
+"""Of a prior that every orbit has left out: too wide to matter, and still a number."""
+
 log = logging.getLogger(__name__)
 
 Columns = dict[str, np.ndarray]
@@ -29,7 +32,8 @@ Columns = dict[str, np.ndarray]
 def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, Any]) -> None:
     """Five parameters of every star of the input catalogue, with its entry there as prior.
 
-    The prior had a part in the position of each orbit; it is taken out of these and comes in once.
+    The prior had a part in the position of each orbit; it is taken out of these and comes in once, with the
+    weight that the orbits left it.
 
     Parameters
     ----------
@@ -66,6 +70,8 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
         rows["n_obs"][usable],
     )
     prior = motion_prior(catalogue_of(known), epoch, prior_options(settings.plate.priors))
+    trust = _trust(star, rows["prior_weight"], len(order))
+    prior = prior._replace(covariance=prior.covariance / trust[:, None, None])
     motion = solve_motion(
         data,
         known["ra"],
@@ -79,6 +85,13 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
     attributes["common_mode_mas"] = json.dumps([float(value) for value in motion.common_mode])
     write_table(output, PLATE_MOTION, columns, attributes)
     log.info("%d stars, %d positions in %d orbits", len(order), np.count_nonzero(usable), len(times))
+
+
+def _trust(star: np.ndarray, weight: np.ndarray, n_star: int) -> np.ndarray:
+    """Weight of each star's prior: the mean of those it ended with in its orbits, 1 where it is in none."""
+    number = np.bincount(star, minlength=n_star)
+    total = np.bincount(star, weight, minlength=n_star)
+    return np.maximum(np.where(number > 0, total / np.maximum(number, 1), 1.0), LEAST_TRUST)
 
 
 def _read(plates: list[Path]) -> tuple[Columns, np.ndarray, np.ndarray]:

@@ -17,6 +17,6 @@ VERSIONS = {
     "exposure_plan": 1,
     "expose": 1,
     "plate": 1,
-    "plate_motion": 1,
+    "plate_motion": 2,
     "judge_plate": 1,
 }

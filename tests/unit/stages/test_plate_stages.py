@@ -164,6 +164,21 @@ def test_the_prior_counts_once_in_the_motion(mock, solved, tmp_path):
     np.testing.assert_allclose(east, found["a"], atol=2e-3)
 
 
+def test_a_prior_that_the_orbits_left_out_is_left_out_of_the_motion(mock, tmp_path):
+    """A reference far off in the catalogue has the error of the data in the end, not the catalogue's."""
+    columns = catalogue_columns(mock)
+    wrong = int(np.argmax(mock.is_reference))
+    columns["dec"][wrong] += 100.0 / 3.6e6
+    paths = write(tmp_path, measured_of(mock), columns)
+    plate.run(*paths, {"plate": {"robust": {"measurements": False, "priors": "leave_out"}}})
+    plate_motion.run(paths[1], tmp_path / "m.h5", [paths[2]], {"survey": {"plan": {"epoch": EPOCH}}})
+    motion = read_table(tmp_path / "m.h5", PLATE_MOTION)
+    assert sources_of(paths[2])["prior_weight"][wrong] == 0
+    assert motion["dec_error"][wrong] > 3 * columns["dec_error"][wrong]
+    miss = (motion["dec"][wrong] - columns["dec"][wrong]) * 3.6e6 + 100.0 - mock.truth.source[1, wrong]
+    assert abs(miss) < 4 * motion["dec_error"][wrong]
+
+
 def test_a_wrong_catalogue_for_the_motion_is_refused(mock, solved, tmp_path):
     """Plates and catalogue must be of the same sources."""
     path = tmp_path / "other.h5"
