@@ -22,6 +22,12 @@ from galcen.astrometry.weights import BAD, is_kept, prior_chi2, prior_weight, tw
 from galcen.errors import ConvergenceError
 
 MAX_STEPS = 20
+"""With the same weights."""
+
+MAX_WEIGHTS = 15
+"""How often weights are set. A star with few measurements may drift between two of them for long; its weights
+then stay where they are, so that what is solved has a maximum."""
+
 FIRST_DAMPING = 1e-3
 LARGEST_DAMPING = 1e6
 STEP_TOLERANCE = 1e-3
@@ -42,7 +48,6 @@ valley.
 """
 
 ATTITUDE_STEPS = 30
-FEWEST_STARS = 3
 
 
 class Robust(NamedTuple):
@@ -108,14 +113,17 @@ def solve(
     Raises
     ------
     ConvergenceError
-        No step lowers chi2 any more, or the largest one stays above STEP_TOLERANCE; says what was reached.
+        After MAX_STEPS with the same weights the largest step is still above STEP_TOLERANCE, or the system is
+        singular; says what was reached.
     """
     state = with_attitude(problem, start(problem))
     weights = (problem.observations.is_real.astype(np.float64), np.ones(len(problem.sources.ra)))
     here = _At(state, plate_normal.assemble(problem, state, *weights))
     best, before = here, here.normal.residual
     damping, uphill, history = 0.0, 0, []
-    for _ in range(MAX_STEPS):
+    n_weights, n_step = 0, 0
+    while n_step < MAX_STEPS:
+        n_step += 1
         here, step = _step(problem, here, weights, damping)
         history.append(step)
         if report is not None:
@@ -128,24 +136,24 @@ def solve(
             here, uphill, damping = best, 0, max(10 * damping, FIRST_DAMPING)
             continue
         is_small = step.largest_step < STEP_TOLERANCE and step.damping == 0.0
-        if robust != PLAIN and step.largest_step < 1.0:
+        if robust != PLAIN and step.largest_step < 1.0 and n_weights < MAX_WEIGHTS:
             found = _weights(problem, here, robust, weights[1])
             change = [np.abs(new - old).max() for new, old in zip(found, weights, strict=True)]
             if max(change) > WEIGHT_TOLERANCE:
-                weights, is_small = found, False
+                weights, is_small, n_step, n_weights = found, False, 0, n_weights + 1
                 here = best = _At(here.state, plate_normal.assemble(problem, here.state, *weights))
         if is_small:
             break
     else:
         raise ConvergenceError(
-            f"after {MAX_STEPS} steps the largest step of a source is still {history[-1].largest_step:.2g} "
-            f"of its standard deviation, chi2 {history[-1].chi2:.6g}; the pointing may be wrong by more than "
-            "the robust fit finds, stars matched to the wrong measurements, or plate.priors too narrow"
+            f"after {len(history)} steps the largest step of a source is still "
+            f"{history[-1].largest_step:.2g} of its standard deviation, chi2 {history[-1].chi2:.6g}; the "
+            "pointing may be wrong by more than the robust fit finds, stars matched to the wrong "
+            "measurements, or plate.priors too narrow"
         )
     state, normal = here
     solution = plate_normal.solve(normal)
-    plate = _finished(problem, state, normal, solution, weights, tuple(history))
-    return plate._replace(residual_before=before)
+    return _finished(problem, (before, state, normal), solution, weights, tuple(history))
 
 
 def with_attitude(problem: PlateProblem, state: State) -> State:
@@ -237,12 +245,13 @@ def _weights(
 
 def _finished(
     problem: PlateProblem,
-    state: State,
-    normal: Normal,
+    found: tuple[np.ndarray, State, Normal],
     solution: Solution,
     weights: tuple[np.ndarray, np.ndarray],
     history: tuple[Step, ...],
 ) -> Plate:
+    """The solution with its covariances; `found` begins with the residuals before it."""
+    before, state, normal = found
     covariance = plate_normal.source_covariance(solution)
     y_variance = np.diag(plate_normal.y_covariance(solution))
     # Unknowns that their priors decide take no degree of freedom: n - trace(N^-1 (N - P)).
@@ -256,7 +265,7 @@ def _finished(
         covariance,
         np.sqrt(y_variance),
         normal.residual,
-        normal.residual,
+        before,
         *weights,
         chi2=float((z**2).sum(1)[good].sum()),
         dof=2 * np.count_nonzero(good) - n_unknown + float(held),

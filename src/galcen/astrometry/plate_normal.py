@@ -26,6 +26,7 @@ from galcen.mapping.forward import FocalLength, Optics, Source
 from galcen.mapping.frames import Attitude
 from galcen.mapping.linearisation import Calibration, Exposure, Linearised, linearised
 from galcen.mapping.source_motion import Offsets, Triad, triad
+from galcen.mapping.vector import Vector
 
 GROUP = 4
 """Exposures that are differentiated together."""
@@ -217,14 +218,14 @@ def group_model(
     optics, focal_length_um, chips = fixed
     source, chip = rows[0], rows[1]
     vectors = jnp.take(known.triad, source, axis=1)
-    at = Triad(*(type(exposure.axes.x)(*vectors[i : i + 3]) for i in (0, 3, 6)))
+    at = Triad(*(Vector(*vectors[i : i + 3]) for i in (0, 3, 6)))
     a, d = jnp.take(unknowns.source, source, axis=1)
     still = jnp.zeros_like(a)
     values = unknowns.exposure.T[:, :, None]
     calibration = Calibration(
         Coefficients(*unknowns.distortion),
-        Chip(*(jnp.take(jnp.asarray(values), chip) for values in chips)),
-        ChipOffsets(*(jnp.take(values, chip) for values in unknowns.chip.T)),
+        Chip(*(jnp.take(jnp.asarray(nominal), chip) for nominal in chips)),
+        ChipOffsets(*(jnp.take(offset, chip) for offset in unknowns.chip.T)),
     )
     return linearised(
         optics,
@@ -313,7 +314,7 @@ def _add_exposure(normal: Normal, sums: _Group, k: int, e: int, source: np.ndarr
     normal.ss[1, 0, source] += ss[1]
     normal.ss[1, 1, source] += ss[2]
     normal.bs[:, source] += sums.bs[k][:, real]
-    normal.sy[:, own, source] = sums.se[k][:, :, real].transpose(0, 1, 2)
+    normal.sy[:, own, source] = sums.se[k][:, :, real]
     normal.sy[:, cal, source] += sums.sc[k][:, :, real]
     normal.yy[own, own] = sums.ee[k]
     normal.yy[own, cal] = sums.ec[k]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import jax
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -74,7 +75,15 @@ def run(
         Sections `seed` and `plate` of the configuration.
     only
         Solve this orbit alone; the others are taken from `output` as it is.
+
+    Raises
+    ------
+    SchemaError
+        A file is damaged or does not fit the others, or an orbit has no exposure with three stars.
+    ConvergenceError
+        A solution does not settle; names the orbit.
     """
+    jax.config.update("jax_enable_x64", True)
     settings = config.parse({n: options[n] for n in ("seed", "plate") if n in options}, "options of plate")
     known = read_table(catalogue, INPUT_CATALOGUE)
     order = np.argsort(known["source_id"], kind="stable")
@@ -93,8 +102,8 @@ def run(
                 where = f"{exposures}: orbit {orbit}"
                 measured = _usable(read_orbit(file, orbit), where)
                 stars = _stars(known, np.unique(measured.source_id), where)
-                group = out.create_group(group_name(orbit))
-                _solve_orbit(group, (orbit, where, settings.seed), measured, (camera, stars), settings.plate)
+                group, stream = out.create_group(group_name(orbit)), key(settings.seed, "plate", orbit)
+                _solve_orbit(group, (where, stream), measured, (camera, stars), settings.plate)
 
 
 def _keep_others(path: Path, out: h5py.File, orbits: list[int], only: int) -> None:
@@ -139,13 +148,13 @@ def _usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:
 
 def _solve_orbit(
     group: h5py.Group,
-    identity: tuple[int, str, int],
+    identity: tuple[str, Key[Array, ""]],
     measured: OrbitMeasurements,
     known: tuple[SizedCamera, Columns],
     options: PlateSection,
 ) -> None:
     """Solve one orbit and write its tables."""
-    begin, (orbit, where, seed), (sized, stars) = time.perf_counter(), identity, known
+    begin, (where, stream), (sized, stars) = time.perf_counter(), identity, known
     if not stars["is_reference"].any():
         log.warning("%s: no reference star; the priors of the others alone tie it to the sky", where)
     table = measured.exposures
@@ -160,7 +169,7 @@ def _solve_orbit(
     rms = float(np.sqrt((np.where(good[:, None], plate.residual, 0.0) ** 2).sum() / (2 * good.sum())))
     columns = source_columns(problem, plate)
     columns |= {name: stars[name] for name in ("source_id", "is_reference", "is_artificial")}
-    columns |= _variational(problem, plate, key(seed, "plate", orbit), options.inference, where)
+    columns |= _variational(problem, plate, stream, options.inference, where)
     write_columns(group, PLATE_SOURCES, columns)
     exposure_id = {"exposure_id": table["exposure_id"]}
     write_columns(group, PLATE_EXPOSURES, exposure_columns(problem, plate) | exposure_id)

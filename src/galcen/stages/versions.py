@@ -16,7 +16,7 @@ VERSIONS = {
     "survey_sources": 1,
     "exposure_plan": 1,
     "expose": 1,
-    "plate": 1,
+    "plate": 2,
     "plate_motion": 2,
     "judge_plate": 1,
 }

@@ -128,6 +128,23 @@ def test_outliers_do_not_spoil_the_pulls(mock):
     assert (robust.weight[hit] < 0.2).mean() > 0.9
 
 
+def test_weights_that_never_settle_are_held(mock, monkeypatch):
+    """A measurement whose weight goes up and down for ever: the last weights stay, and have their maximum."""
+    right, calls = plate._weights, []
+
+    def restless(*arguments):
+        weight, of_prior = right(*arguments)
+        calls.append(np.array(weight))
+        calls[-1][0, 0] = 0.3 + 0.4 * (len(calls) % 2)
+        return calls[-1], of_prior
+
+    monkeypatch.setattr(plate, "_weights", restless)
+    found = plate.solve(mock.problem, Robust())
+    assert len(calls) == plate.MAX_WEIGHTS
+    np.testing.assert_array_equal(found.weight, calls[-1])
+    assert found.history[-1].largest_step < plate.STEP_TOLERANCE
+
+
 def test_a_wrong_prior_does_not_spoil_the_others():
     """Priors off by ten errors of the data: left out, the others are where they are without these priors.
 
