@@ -1,1 +1,1 @@
-"""The global solution: sources, attitudes and camera of a whole survey, block by block over any number of ranks."""
+"""The global solution: sources, attitudes and camera of a whole survey, over any number of ranks."""

@@ -47,7 +47,7 @@ class Alone:
 
 
 class Progress(NamedTuple):
-    """All that an interrupted solution goes on from; what belongs to exposures is that of the rank's orbits."""
+    """What an interrupted solution goes on from; what belongs to exposures is that of the rank's orbits."""
 
     state: State
     weight: tuple[Float[np.ndarray, " n_obs"], ...]
