@@ -36,12 +36,14 @@ class SizedCamera(NamedTuple):
     def to_json(self) -> str:
         """As text; numbers keep all their digits."""
         optics, focal_length_um, chips = self.camera
+        # Terms of one's own are functions, chosen for a solution; a file's camera has none.
+        distortion = {name: value for name, value in optics.distortion._asdict().items() if name != "extra"}
         values = {
             "focal_length_um": focal_length_um,
             "side_pixel": self.side_pixel,
             "chips": {name: column.tolist() for name, column in chips._asdict().items()},
             "projection": optics.projection,
-            "distortion": optics.distortion._asdict(),
+            "distortion": distortion,
         }
         return json.dumps(values, sort_keys=True)
 

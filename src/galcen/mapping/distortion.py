@@ -1,7 +1,8 @@
 """Polynomial distortion of the focal plane.
 
 Terms of degree 2 to n, by degree, then by falling degree in the first coordinate: (2,0) (1,1) (0,2) (3,0) ...
-Lower degrees belong to the attitude, the focal lengths and the chips.
+Lower degrees belong to the attitude, the focal lengths and the chips. Terms of one's own, functions of the
+place on the focal plane, follow them.
 
 References
 ----------
@@ -39,11 +40,13 @@ class Distortion(NamedTuple):
     """Legendre: subtract each term's value at the centre, so that the centre is not shifted."""
     direction: Direction = "ideal_to_real"
     """What the polynomial is a function of, and what it gives."""
+    extra: tuple[Callable[[Array, Array], Array], ...] = ()
+    """Further terms: functions of (p, q) [um] in JAX, elementwise; coefficients in um."""
 
     @property
     def n_term(self) -> int:
         """Number of terms in each coordinate."""
-        return len(terms(self.order))
+        return len(terms(self.order)) + len(self.extra)
 
 
 class Coefficients(NamedTuple):
@@ -61,7 +64,12 @@ def terms(order: int) -> tuple[tuple[int, int], ...]:
 
 def basis(which: Distortion, p: Float[Array, "*shape"], q: Float[Array, "*shape"]) -> list[Array]:
     """Each term at positions [um]."""
-    return products(which, *factors(which, p, q))
+    return [*products(which, *factors(which, p, q)), *extra(which, p, q)]
+
+
+def extra(which: Distortion, p: Float[Array, "*shape"], q: Float[Array, "*shape"]) -> list[Array]:
+    """The terms that are not polynomials of the chosen kind."""
+    return [jnp.broadcast_to(term(p, q), jnp.shape(p)) for term in which.extra]
 
 
 def factors(
@@ -74,7 +82,7 @@ def factors(
 
 
 def products(which: Distortion, in_p: list[Array], in_q: list[Array]) -> list[Array]:
-    """Each term from its two factors."""
+    """Each polynomial term from its two factors."""
     centre = np.polynomial.legendre.legvander(0.0, which.order)[0]
     shifted = which.kind == "legendre" and which.vanish_at_centre
     return [in_p[i] * in_q[j] - (centre[i] * centre[j] if shifted else 0.0) for i, j in terms(which.order)]

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from galcen.mapping.apart import apart
 from galcen.mapping.detector import Chip, ChipOffsets, affine, moved, to_pixel, turn
-from galcen.mapping.distortion import Coefficients, distorted, factors, products
+from galcen.mapping.distortion import Coefficients, distorted, extra, factors, products
 from galcen.mapping.forward import (
     FocalLength,
     Optics,
@@ -127,8 +127,11 @@ def linearised(
             basis=(),
         )
 
-    tables = apart(partial(factors, optics.distortion), *(ideal if forward else real))
-    terms = apart(lambda *_: tuple(products(optics.distortion, *tables)), *ideal)
+    place = ideal if forward else real
+    tables = apart(partial(factors, optics.distortion), *place)
+    terms = apart(
+        lambda *at: (*products(optics.distortion, *tables), *extra(optics.distortion, *at)), *place
+    )
     return apart(together, *seen)._replace(basis=terms)
 
 

@@ -36,7 +36,7 @@ def _miss(found, expected):
     return float(np.linalg.norm(np.array(found) - np.array(expected)))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     ra=RA,
     dec=DEC,
@@ -57,7 +57,7 @@ def test_coordinate_direction_is_that_of_pmpx(ra, dec, pm, parallax, rv, t, b):
     assert _miss(found, expected) < 0.01 * UAS
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ra=RA, dec=DEC, sun=st.tuples(RA, DEC), distance=st.floats(0.98, 1.0))
 def test_bending_is_that_of_ldsun(ra, dec, sun, distance):
     """ERFA's ldsun to 0.01 uas, behind the Sun's disc too, where both stop it from diverging."""
@@ -66,7 +66,7 @@ def test_bending_is_that_of_ldsun(ra, dec, sun, distance):
     assert _miss(found, erfa.ldsun(p, e, distance)) < 0.01 * UAS
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ra=RA, dec=DEC, beta=st.tuples(*[st.floats(-2e-4, 2e-4)] * 3), distance=st.floats(0.9, 1.1))
 def test_aberration_is_that_of_ab(ra, dec, beta, distance):
     """Aberration: ERFA's ab to 0.01 uas, and of unit length."""
@@ -76,7 +76,6 @@ def test_aberration_is_that_of_ab(ra, dec, beta, distance):
     assert _miss(found, expected) < 0.01 * UAS
 
 
-@settings(deadline=None)
 @given(ra=RA, dec=DEC, offset=st.tuples(*[st.floats(-1e6, 1e6)] * 2))
 def test_position_of_offsets_is_exact(ra, dec, offset):
     """Angles of the vector r + a p + d q, to 0.01 uas at 1000 arcsec."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from galcen.mapping.frames import Attitude, along, composed, telescope_axes, turned
@@ -47,7 +47,6 @@ def _plane(ra, dec, angle, star):
     return gnomonic(along(axes, direction(*map(jnp.deg2rad, star))))
 
 
-@settings(deadline=None)
 @given(**POINTING, offset=OFFSET)
 def test_agrees_with_wcs_tan(ra, dec, angle, offset):
     """Astropy's TAN to 1 uas, at any position angle."""
@@ -56,7 +55,6 @@ def test_agrees_with_wcs_tan(ra, dec, angle, offset):
     np.testing.assert_allclose(_plane(ra, dec, angle, star), expected, rtol=0, atol=UAS)
 
 
-@settings(deadline=None)
 @given(**POINTING, offset=st.tuples(*[st.floats(-4.0, 4.0)] * 2))
 def test_agrees_with_wcs_arc(ra, dec, angle, offset):
     """Astropy's ARC to 1 uas, from the boresight to beyond the switch between series and arctangent."""
@@ -106,7 +104,6 @@ def test_behind_the_telescope_is_nan(angle):
 ATTITUDE = st.tuples(*[st.floats(-1e6, 1e6)] * 3)
 
 
-@settings(deadline=None)
 @given(attitude=ATTITUDE)
 def test_attitude_is_gram_schmidt_then_a_turn(attitude):
     """The boresight moves on the tangent plane, X and Y are made orthogonal to it, both turn by psi."""
@@ -120,7 +117,6 @@ def test_attitude_is_gram_schmidt_then_a_turn(attitude):
     np.testing.assert_allclose(np.array(turned(Attitude(*map(jnp.asarray, attitude)))), expected, atol=1e-15)
 
 
-@settings(deadline=None)
 @given(**POINTING, psi=st.floats(-1e6, 1e6))
 def test_psi_grows_with_the_position_angle(ra, dec, angle, psi):
     """A turn by psi is a pointing of greater position angle, to rounding."""
@@ -131,7 +127,6 @@ def test_psi_grows_with_the_position_angle(ra, dec, angle, psi):
     np.testing.assert_allclose(np.array(found), np.array(expected), atol=3e-15)
 
 
-@settings(deadline=None)
 @given(**POINTING, attitude=ATTITUDE, offset=OFFSET)
 def test_turned_plane_is_the_plane_of_turned_axes(ra, dec, angle, attitude, offset):
     """The map of the plane and the axes themselves agree, and the way back returns, to rounding."""

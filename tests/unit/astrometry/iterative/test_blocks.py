@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from galcen.astrometry.blocks import SOURCE_PAIRS, blocks
+from galcen.astrometry.iterative.blocks import blocks
 from galcen.mapping.distortion import Distortion
 from galcen.mapping.forward import Optics
 from galcen.mapping.linearisation import linearised
@@ -23,26 +23,31 @@ def test_blocks_are_products_of_the_dense_jacobian():
     chip = jnp.asarray(rng.integers(0, N_CHIP, (N_EXP, N_OBS)))
     residual = tuple(jnp.asarray(rng.normal(size=(2, N_EXP, N_OBS))))
     root = jnp.asarray(rng.uniform(50, 150, (2, N_EXP, N_OBS))).at[:, 0, 4].set(0.0)
-    found = jax.jit(blocks, static_argnums=4)(model, residual, tuple(root), chip, N_CHIP)
+    colour = jnp.asarray(rng.normal(size=(N_EXP, N_OBS)))
+    found = jax.jit(blocks, static_argnums=4)(model, residual, tuple(root), chip, N_CHIP, colour)
 
     def dense(columns):
         return np.nan_to_num(np.array(columns)) * np.array(root)
 
-    time = np.array(model.time)
-    source = dense([*model.source, *(tuple(time * v for v in column) for column in model.source[:2])])
+    rounded = [part.astype(np.float32).astype(np.float64) for part in map(dense, (model.source, model.exposure))]
+    exact = [dense(model.source), dense(model.exposure)]
     terms = [tuple(v * term for v in column) for column in model.shift for term in model.basis]
-    own = dense(model.chip)
+    own = dense([*model.chip, *(tuple(-np.array(colour) * v for v in model.chip[i]) for i in (1, 2))])
     chips = np.concatenate([own * (np.array(chip) == c) for c in range(N_CHIP)])
-    shared = np.concatenate([dense(model.exposure), dense(terms), chips])
-    right = np.array(residual) * np.array(root)
+    shared = np.concatenate([rounded[1], dense(terms), chips])
+    right = np.nan_to_num(np.array(residual)) * np.array(root)
+    sides = np.einsum("iaen,aen->ei", np.concatenate([exact[1], dense(terms), chips]), right)
     expected = {
-        "source": [(source[i] * source[j]).sum(0) for i, j in SOURCE_PAIRS],
-        "source_right": np.einsum("iaen,aen->ien", source, right),
-        "source_exposure": np.einsum("iaen,jaen->ijen", source[:3], shared[:5]),
+        "source": rounded[0],
+        "exposure": rounded[1],
+        "source_right": np.einsum("iaen,aen->ien", exact[0], right),
+        "source_shift": np.einsum("iaen,jaen->ijen", rounded[0], dense(model.shift)),
+        "source_chip": np.einsum("iaen,jaen->ijen", rounded[0], own),
         "shared": np.einsum("iaen,jaen->eij", shared, shared),
-        "shared_right": np.einsum("iaen,aen->ei", shared, right),
+        "shared_right": sides,
     }
     for name, values in expected.items():
         values = np.array(values)
         scale = np.abs(values).max()
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-11, atol=1e-13 * scale, err_msg=name)
+    np.testing.assert_allclose(found.basis[:, :, 5:], np.array(model.basis)[:, :, 5:])

@@ -1,8 +1,8 @@
-"""Blocks of the normal equations, from the linearised model of some exposures.
+"""Products of derivatives from which the normal equations are summed, for the measurements of some exposures.
 
-Sources appear in the blocks by their own unknowns only; everything that exposures and the camera share is one
-product of a matrix with its transpose, whose rows are, in this order, the five unknowns of an exposure, the
-coefficients A, then B, of the distortion, and the five unknowns of each chip.
+Of the shared unknowns, first come the five of an exposure, then the coefficients A, then B, of the distortion,
+then those of each chip. Only what an exposure sums over its measurements is a matrix here; what belongs to
+sources is still by measurement, and products with the distortion are left as their factors, basis and shift.
 """
 
 from typing import NamedTuple
@@ -17,25 +17,34 @@ N_EXPOSURE = 5
 """Unknowns of an exposure: a_X, a_Y, psi, f_X, f_Y."""
 
 
-SOURCE_PAIRS = tuple((i, j) for i in range(5) for j in range(i, 5))
-"""Elements of a source's symmetric block, by its unknowns a, d, parallax, pma, pmd."""
-
-
 class Blocks(NamedTuple):
-    """Weighted products of derivatives; those of sources are still by observation."""
+    """Derivatives over the standard deviation, and their products.
 
-    source: Float[Array, "15 n_exp n_obs"]
-    """Elements of SOURCE_PAIRS."""
-    source_right: Float[Array, "5 n_exp n_obs"]
-    source_exposure: Float[Array, "3 5 n_exp n_obs"]
-    """By a, d, parallax, and the exposure's unknowns; by the proper motions: those by a, d times the time."""
+    `source` and `exposure` are rounded to float32, in which they are kept; all products are of the rounded
+    ones, so that the matrix they make is one of squares. Right sides are of the exact ones.
+    """
+
+    source: Float[Array, "3 2 n_exp n_obs"]
+    """By a, d, parallax; by the proper motions: those by a, d times the exposure's time."""
+    exposure: Float[Array, "5 2 n_exp n_obs"]
+    source_right: Float[Array, "3 n_exp n_obs"]
+    source_shift: Float[Array, "3 2 n_exp n_obs"]
+    """By the value of the distortion in x, y; times a term of `basis`: by its coefficients."""
+    basis: Float[Array, "n_term n_exp n_obs"]
+    source_chip: Float[Array, "3 n_chip_unknown n_exp n_obs"]
+    """By the unknowns of the measurement's own chip."""
     shared: Float[Array, "n_exp n_shared n_shared"]
-    """Of an exposure and the camera, summed over its observations."""
+    """Summed over the measurements of an exposure."""
     shared_right: Float[Array, "n_exp n_shared"]
 
 
 def blocks(
-    model: Linearised, residual: Plane, root_weight: Plane, chip: Int[Array, "n_exp n_obs"], n_chip: int
+    model: Linearised,
+    residual: Plane,
+    root_weight: Plane,
+    chip: Int[Array, "n_exp n_obs"],
+    n_chip: int,
+    colour: Float[Array, "n_exp n_obs"] | None = None,
 ) -> Blocks:
     """Blocks of some exposures.
 
@@ -46,11 +55,13 @@ def blocks(
     residual
         Observed minus predicted [pixel].
     root_weight
-        1 / sigma along each axis [1/pixel]; 0 for what is no observation.
+        1 / sigma along each axis [1/pixel]; 0 for what is no measurement.
     chip
         Number of the chip.
     n_chip
         How many there are.
+    colour
+        Of the source [mag]: each chip has two more unknowns, a shift in X and Y [um/mag].
     """
 
     def weighted(*parts: Plane) -> Float[Array, "n_par 2 n_exp n_obs"]:
@@ -60,32 +71,32 @@ def blocks(
         ]
         return apart(lambda *_: jnp.stack([jnp.stack(part) for part in used]), chip)
 
-    position = weighted(*model.source)
-    exposure, own, right = weighted(*model.exposure), weighted(*model.chip), weighted(residual)
+    exact = weighted(*model.source, *model.exposure)
+    kept = exact.astype(jnp.float32)
+    source, exposure = jnp.split(kept.astype(jnp.float64), [3])
+    own, right = weighted(*model.chip), weighted(residual)
+    if colour is not None:
+        # A shift of the image is one of the chip the other way.
+        own = jnp.concatenate([own, -colour * own[1:3]])
+    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
+    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
     # Of the other chips' unknowns the derivatives are 0.
     chips = [jnp.where(chip == c, own, 0.0) for c in range(n_chip)]
     others = jnp.concatenate([exposure, *apart(lambda *_: chips, own), right])
-    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
-    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
-    gram = _gram(terms, weighted(*model.shift), others)
-    block, sides = apart(_of_sources, position, right, jnp.where(is_used, model.time, 0.0))
+    shift = weighted(*model.shift)
+    gram = _gram(terms, shift, others)
+    sides = apart(_products, exact, right)[:, 0]
+    shared_right = gram[:, :-1, -1].at[:, :N_EXPOSURE].set(sides[3:].sum(-1).T)
     return Blocks(
-        jnp.stack(block),
-        jnp.stack(sides),
-        _products(position, exposure),
+        kept[:3],
+        kept[3:],
+        sides[:3],
+        apart(_products, source, shift),
+        terms,
+        apart(_products, source, own),
         gram[:, :-1, :-1],
-        gram[:, :-1, -1],
+        shared_right,
     )
-
-
-def _of_sources(
-    position: Float[Array, "3 2 n_exp n_obs"], right: Float[Array, "1 2 n_exp n_obs"], time: Array
-) -> tuple[list[Array], list[Array]]:
-    """Blocks and right sides of the sources; by the proper motions: time times the derivatives by a, d."""
-    products, powers = _products(position, position), (1.0, time, time * time)
-    block = [products[i % 3, j % 3] * powers[i // 3 + j // 3] for i, j in SOURCE_PAIRS]
-    sides = list(_products(position, right)[:, 0])
-    return block, [*sides, time * sides[0], time * sides[1]]
 
 
 def _products(
@@ -99,7 +110,7 @@ def _gram(
     shift: Float[Array, "2 2 n_exp n_obs"],
     others: Float[Array, "n_other 2 n_exp n_obs"],
 ) -> Float[Array, "n_exp n_row n_row"]:
-    """Products of all shared columns, right side last, summed over observations.
+    """Products of all shared columns, right side last, summed over measurements.
 
     The columns of the distortion are terms times `shift`: with shift . shift and shift . others as weights of
     the terms, a third of the multiplications do.
