@@ -129,9 +129,7 @@ def linearised(
 
     place = ideal if forward else real
     tables = apart(partial(factors, optics.distortion), *place)
-    terms = apart(
-        lambda *at: (*products(optics.distortion, *tables), *extra(optics.distortion, *at)), *place
-    )
+    terms = apart(lambda *at: (*products(optics.distortion, *tables), *extra(optics.distortion, *at)), *place)
     return apart(together, *seen)._replace(basis=terms)
 
 

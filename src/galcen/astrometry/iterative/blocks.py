@@ -1,8 +1,9 @@
 """Products of derivatives from which the normal equations are summed, for the measurements of some exposures.
 
-Of the shared unknowns, first come the five of an exposure, then the coefficients A, then B, of the distortion,
-then those of each chip. Only what an exposure sums over its measurements is a matrix here; what belongs to
-sources is still by measurement, and products with the distortion are left as their factors, basis and shift.
+Of the shared unknowns, first come the five of an exposure, then the coefficients A, then B, of the
+distortion, then those of each chip. Only what an exposure sums over its measurements is a matrix here; what
+belongs to sources is still by measurement, and products with the distortion are left as their factors, basis
+and shift.
 """
 
 from typing import NamedTuple

@@ -1,0 +1,79 @@
+"""Preconditioned conjugate gradients on the system reduced by its exposures.
+
+References
+----------
+Bombrun et al. (2012), A&A 538, A77, sect. 4.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from galcen.astrometry.iterative.operator import (
+    Preconditioner,
+    Unknowns,
+    nothing,
+    product,
+    reduced_blocks,
+    right_side,
+)
+from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.system import System
+
+TOLERANCE = 1e-8
+"""Of the residual relative to the right side, in the preconditioner's norm."""
+
+
+class Solved(NamedTuple):
+    """A solution of the linear system."""
+
+    step: Unknowns
+    n_product: int
+    residual: float
+    """Relative, in the preconditioner's norm."""
+    is_settled: bool
+
+
+def solve(
+    system: System,
+    ranks: Ranks,
+    right: Unknowns | None = None,
+    preconditioner: Preconditioner | None = None,
+    tolerance: float = TOLERANCE,
+    max_product: int = 60,
+) -> Solved:
+    """Solve S x = g.
+
+    Parameters
+    ----------
+    system
+        The linear system.
+    ranks
+        Those that share it.
+    right
+        Instead of g.
+    preconditioner
+        Instead of the reduced blocks.
+    tolerance, max_product
+        When to stop. A residual that is not finite stops as well.
+    """
+    right = right_side(system, ranks) if right is None else right
+    preconditioner = preconditioner or reduced_blocks(system)
+    x, r = nothing(system), right
+    z = preconditioner.solve(r)
+    p, rz = z, r.dot(z)
+    first, n = rz, 0
+    while n < max_product and rz > tolerance**2 * first and np.isfinite(rz):
+        q = product(system, ranks, p)
+        n += 1
+        along = p.dot(q)
+        if not along > 0:
+            # The direction carries nothing but rounding.
+            break
+        alpha = rz / along
+        x, r = x + p.times(alpha), r - q.times(alpha)
+        z = preconditioner.solve(r)
+        before, rz = rz, r.dot(z)
+        p = z + p.times(rz / before)
+    residual = float(np.sqrt(max(rz, 0.0) / first)) if first > 0 else 0.0
+    return Solved(x, n, residual, residual <= tolerance)

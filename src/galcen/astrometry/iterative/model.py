@@ -1,0 +1,213 @@
+"""Predictions and derivatives of the measurements of one orbit, group after group of exposures.
+
+Exposures are padded to one length for each orbit, and so many taken together that what lies between the
+stages of the model stays in a core's cache. Neither depends on which rank has the orbit.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from galcen.astrometry.iterative.blocks import Blocks, blocks
+from galcen.astrometry.iterative.problem import Orbit, Problem, State
+from galcen.astrometry.plate_problem import padded_length
+from galcen.astrometry.weights import two_axis_weight
+from galcen.mapping.camera import Camera
+from galcen.mapping.detector import Chip, ChipOffsets
+from galcen.mapping.distortion import Coefficients
+from galcen.mapping.forward import FocalLength, Optics, Source
+from galcen.mapping.frames import Attitude
+from galcen.mapping.linearisation import Calibration, Exposure, Linearised, linearised
+from galcen.mapping.source_motion import Offsets, Triad, triad
+from galcen.mapping.vector import Vector
+
+GROUP_ROWS = 4096
+"""Measurements that are differentiated together, about."""
+
+
+class Group(NamedTuple):
+    """Some exposures of an orbit, padded; the arrays that the compiled model takes."""
+
+    exposures: Exposure
+    unknowns: Float[np.ndarray, "n_exp 5"]
+    drift: Float[np.ndarray, "n_exp 1"]
+    source: Int[np.ndarray, "n_exp n_obs"]
+    chip: Int[np.ndarray, "n_exp n_obs"]
+    pixel: Float[np.ndarray, "2 n_exp n_obs"]
+    root: Float[np.ndarray, "2 n_exp n_obs"]
+    """1 / sigma; 0 in the padding."""
+    weight: Float[np.ndarray, "n_exp n_obs"]
+
+
+class Shared(NamedTuple):
+    """What all groups of a sweep have in common."""
+
+    sources: Float[Array, "n_row n_src"]
+    """Triads (9), radial velocity, colour, unknowns (5)."""
+    unit: Float[Array, "n_part 2 n_term"]
+    """Coefficients of the orbit's calibration unit; with a drift, those too."""
+    chip: Float[Array, "n_chip n_chip_unknown"]
+
+
+class Found(NamedTuple):
+    """What the model says of a group."""
+
+    blocks: Blocks
+    residual: Float[Array, "2 n_exp n_obs"]
+    """Observed minus predicted [pixel]; 0 in the padding."""
+    weight: Float[Array, "n_exp n_obs"]
+
+
+def sources_of(problem: Problem, state: State) -> Float[Array, "n_row n_src"]:
+    """All that the model gathers of a source."""
+    known = problem.sources
+    vectors = jax.tree.leaves(_triads(known.ra, known.dec))
+    return jnp.stack([*vectors, known.radial_velocity, known.colour, *state.source.T])
+
+
+_triads = jax.jit(triad)
+
+
+def unit_of(problem: Problem, state: State, orbit: Orbit) -> Float[np.ndarray, "n_part 2 n_term"]:
+    """Coefficients that an orbit sees."""
+    return state.unit[orbit.unit].reshape(-1, 2, problem.camera.optics.distortion.n_term)
+
+
+def groups(
+    orbit: Orbit,
+    exposure: Float[np.ndarray, "n_exp 5"],
+    weight: Float[np.ndarray, " n_obs"],
+    noise: Float[np.ndarray, " n_obs"] | None = None,
+) -> Iterator[tuple[list[int], Group]]:
+    """The groups of an orbit, and which exposures are in each; padded exposures follow those.
+
+    Parameters
+    ----------
+    orbit
+        Its measurements.
+    exposure
+        Unknowns of its exposures.
+    weight
+        Of its measurements.
+    noise
+        Excess noise [pixel] of each measurement, added to sigma in quadrature.
+    """
+    count = np.diff(orbit.offset)
+    length = padded_length(int(count.max(initial=1)))
+    size = max(1, GROUP_ROWS // length)
+    variance = orbit.sigma.astype(np.float64) ** 2
+    root = 1.0 / np.sqrt(variance if noise is None else variance + noise**2)
+    for first in range(0, orbit.n_exp, size):
+        inside = list(range(first, min(first + size, orbit.n_exp)))
+        rows = inside + [inside[-1]] * (size - len(inside))
+        group = Group(
+            jax.tree.map(lambda leaf, rows=rows: leaf[rows], orbit.exposures),
+            exposure[rows],
+            orbit.drift[rows, None],
+            *(_padded(values, orbit, inside, (size, length)) for values in (orbit.source, orbit.chip)),
+            *(_padded(values, orbit, inside, (size, length)) for values in (orbit.pixel, root)),
+            _padded(weight, orbit, inside, (size, length)),
+        )
+        yield inside, group
+
+
+def _padded(values: np.ndarray, orbit: Orbit, inside: list[int], shape: tuple[int, int]) -> np.ndarray:
+    dtype = np.int32 if np.issubdtype(values.dtype, np.integer) else np.float64
+    out = np.zeros((*values.shape[:-1], *shape), dtype=dtype)
+    for k, e in enumerate(inside):
+        first, last = orbit.offset[e], orbit.offset[e + 1]
+        out[..., k, : last - first] = values[..., first:last]
+    return out
+
+
+def found(problem: Problem, shared: Shared, group: Group, reweigh: Bool[np.ndarray, ""] | bool) -> Found:
+    """Residuals, weights and blocks of a group.
+
+    Parameters
+    ----------
+    problem
+        Its camera and its calibration count here.
+    shared, group
+        Where the model is taken.
+    reweigh
+        Set the weights anew from the residuals.
+    """
+    camera, calibration = problem.camera, problem.calibration
+    form = (camera.optics, camera.n_chip, calibration.chromatic)
+    return _found(form, _nominal(camera), shared, group, reweigh)
+
+
+def residuals(problem: Problem, shared: Shared, group: Group) -> Float[Array, "2 n_exp n_obs"]:
+    """Observed minus predicted [pixel]; 0 in the padding."""
+    camera, calibration = problem.camera, problem.calibration
+    return _residuals((camera.optics, camera.n_chip, calibration.chromatic), _nominal(camera), shared, group)
+
+
+def _nominal(camera: Camera) -> tuple[float, Chip]:
+    return camera.focal_length_um, Chip(*map(np.asarray, camera.chips))
+
+
+@partial(jax.jit, static_argnums=0)
+def _found(
+    form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group, reweigh: Array
+) -> Found:
+    optics, n_chip, chromatic = form
+    model, colour = _model(optics, nominal, shared, group, chromatic)
+    residual = _residual(model, group)
+    z_x, z_y = residual * group.root
+    weight = jnp.where(reweigh, two_axis_weight(z_x, z_y), group.weight)
+    root = group.root * jnp.sqrt(weight)
+    parts = blocks(model, tuple(residual), tuple(root), group.chip, n_chip, colour if chromatic else None)
+    return Found(parts, residual, weight)
+
+
+@partial(jax.jit, static_argnums=0)
+def _residuals(form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group) -> Array:
+    model, _ = _model(form[0], nominal, shared, group, form[2])
+    return _residual(model, group)
+
+
+def _residual(model: Linearised, group: Group) -> Float[Array, "2 n_exp n_obs"]:
+    return jnp.where(group.root > 0, group.pixel - jnp.stack(model.pixel), 0.0)
+
+
+def _model(
+    optics: Optics, nominal: tuple[float, Chip], shared: Shared, group: Group, chromatic: bool
+) -> tuple[Linearised, Array]:
+    focal_length_um, chips = nominal
+    rows = jnp.take(shared.sources, group.source, axis=1, mode="clip")
+    at = Triad(*(Vector(*rows[i : i + 3]) for i in (0, 3, 6)))
+    radial_velocity, colour = rows[9:11]
+    unknowns = group.unknowns.T[:, :, None]
+    # (2, n_term, n_exp, 1): a drift makes the distortion that of the exposure
+    coefficients = sum(
+        (
+            part[:, :, None, None] * factor
+            for part, factor in zip(shared.unit, (jnp.ones_like(group.drift), group.drift), strict=False)
+        ),
+        start=jnp.zeros(()),
+    )
+    chip = jnp.take(shared.chip.T, group.chip, axis=1, mode="clip")
+    offsets = ChipOffsets(*chip[:5])
+    if chromatic:
+        offsets = offsets._replace(x=offsets.x - colour * chip[5], y=offsets.y - colour * chip[6])
+    calibration = Calibration(
+        Coefficients(*coefficients),
+        Chip(*jnp.take(jnp.stack(chips), group.chip, axis=1, mode="clip")),
+        offsets,
+    )
+    model = linearised(
+        optics,
+        Offsets(*rows[11:]),
+        Source(at, radial_velocity),
+        group.exposures,
+        Attitude(*unknowns[:3]),
+        FocalLength(focal_length_um, unknowns[3], unknowns[4]),
+        calibration,
+    )
+    return model, colour
