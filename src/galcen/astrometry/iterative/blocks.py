@@ -100,6 +100,36 @@ def blocks(
     )
 
 
+def noise_sides(
+    model: Linearised,
+    noise: Plane,
+    root_weight: Plane,
+    chip: Int[Array, "n_exp n_obs"],
+    n_chip: int,
+    colour: Float[Array, "n_exp n_obs"] | None = None,
+) -> tuple[Float[Array, "3 n_exp n_obs"], Float[Array, "n_exp n_shared"]]:
+    """Products of the derivatives over the standard deviation with `noise` of unit variance.
+
+    Of the sources by measurement, of the shared unknowns summed; otherwise as `blocks`.
+    """
+
+    def against(column: Plane) -> Float[Array, "n_exp n_obs"]:
+        parts = zip(column, noise, root_weight, strict=True)
+        return sum((jnp.where(r > 0, r * v * z, 0.0) for v, z, r in parts), start=jnp.zeros(()))
+
+    source = jnp.stack([against(column) for column in model.source])
+    exposure = [against(column).sum(-1) for column in model.exposure]
+    along = jnp.stack([against(column) for column in model.shift])
+    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
+    terms = jnp.where(is_used, jnp.stack(model.basis), 0.0)
+    distortion = jnp.einsum("aen,ten->eat", along, terms).reshape(len(chip), -1)
+    own = jnp.stack([against(column) for column in model.chip])
+    if colour is not None:
+        own = jnp.concatenate([own, -colour * own[1:3]])
+    chips = [jnp.where(chip == c, own, 0.0).sum(-1).T for c in range(n_chip)]
+    return source, jnp.concatenate([jnp.stack(exposure, axis=1), distortion, *chips], axis=1)
+
+
 def _products(
     a: Float[Array, "n_a 2 n_exp n_obs"], b: Float[Array, "n_b 2 n_exp n_obs"]
 ) -> Float[Array, "n_a n_b n_exp n_obs"]:

@@ -73,6 +73,22 @@ def add_sources(
 
 
 @compiled
+def add_sides(
+    source: Int[np.ndarray, " n_obs"],
+    t: float,
+    right: Float[np.ndarray, "3 n_obs"],
+    sides: Float[np.ndarray, "n_src 5"],
+) -> None:
+    """Add an exposure to the right sides of its sources."""
+    for k in range(len(source)):
+        s = source[k]
+        for i in range(3):
+            sides[s, i] += right[i, k]
+        for i in range(2):
+            sides[s, 3 + i] += t * right[i, k]
+
+
+@compiled
 def add_couplings(
     place: Int[np.ndarray, " n_obs"],
     chip: Int[np.ndarray, " n_obs"],

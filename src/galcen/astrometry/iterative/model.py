@@ -11,9 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from galcen.astrometry.iterative.blocks import Blocks, blocks
+from galcen.astrometry.iterative.blocks import Blocks, blocks, noise_sides
 from galcen.astrometry.iterative.problem import Orbit, Problem, State
 from galcen.astrometry.plate_problem import padded_length
 from galcen.astrometry.weights import two_axis_weight
@@ -146,6 +146,39 @@ def residuals(problem: Problem, shared: Shared, group: Group) -> Float[Array, "2
     """Observed minus predicted [pixel]; 0 in the padding."""
     camera, calibration = problem.camera, problem.calibration
     return _residuals((camera.optics, camera.n_chip, calibration.chromatic), _nominal(camera), shared, group)
+
+
+def noise_products(
+    problem: Problem, shared: Shared, group: Group, keys: Key[Array, " n_exp"], n_probe: int
+) -> tuple[Float[Array, "n_probe 3 n_exp n_obs"], Float[Array, "n_probe n_exp n_shared"]]:
+    """Right sides that pure noise of unit weight would give: of sources, and of the shared unknowns.
+
+    Their covariance is the normal matrix of the same measurements. `keys`, one for each exposure, decide the
+    noise: which rank draws it does not matter.
+    """
+    camera, calibration = problem.camera, problem.calibration
+    form = (camera.optics, camera.n_chip, calibration.chromatic)
+    return _noise_products(form, _nominal(camera), shared, group, keys, n_probe)
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def _noise_products(
+    form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group, keys: Array, n_probe: int
+) -> tuple[Array, Array]:
+    optics, n_chip, chromatic = form
+    model, colour = _model(optics, nominal, shared, group, chromatic)
+    root = group.root * jnp.sqrt(group.weight)
+    n_obs = root.shape[2]
+
+    def one(number: Array) -> tuple[Array, Array]:
+        def drawn(key: Array) -> Array:
+            return jax.random.normal(jax.random.fold_in(key, number), (2, n_obs))
+
+        z = jnp.moveaxis(jax.vmap(drawn)(keys), 0, 1)
+        # Noise of a weighted residual is that of unit variance over the root of its weight.
+        return noise_sides(model, tuple(z), tuple(root), group.chip, n_chip, colour if chromatic else None)
+
+    return jax.lax.map(one, jnp.arange(n_probe))
 
 
 def _nominal(camera: Camera) -> tuple[float, Chip]:

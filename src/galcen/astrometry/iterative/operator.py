@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from galcen.astrometry.iterative import kernels
 from galcen.astrometry.iterative.arrow import ArrowFactor
@@ -43,7 +43,7 @@ def product(system: System, ranks: Ranks, at: Unknowns) -> Unknowns:
     """S times a vector."""
     out = nothing(system)
     for unit in system.units:
-        own = _own(system, unit)
+        own = unknowns_of_unit(system, unit)
         at_shared = at.calibration[own]
         out_shared = unit.matrix @ at_shared
         for orbit in unit.orbits:
@@ -75,7 +75,7 @@ def by_exposures(system: System, ranks: Ranks, at: list[list[np.ndarray]]) -> Un
     """N_xe times a vector of the exposures, by unit and orbit."""
     out = nothing(system)
     for unit, values in zip(system.units, at, strict=True):
-        own = _own(system, unit)
+        own = unknowns_of_unit(system, unit)
         out_shared = np.zeros(len(own))
         for orbit, value in zip(unit.orbits, values, strict=True):
             kernels.from_exposures(*_measurements(orbit), orbit.coupling, value, out.source, out_shared)
@@ -92,7 +92,7 @@ def exposures_of(
     """
     out: list[list[np.ndarray]] = []
     for u, unit in enumerate(system.units):
-        at_shared = at.calibration[_own(system, unit)]
+        at_shared = at.calibration[unknowns_of_unit(system, unit)]
         steps: list[np.ndarray] = []
         for k, orbit in enumerate(unit.orbits):
             through = np.empty_like(orbit.sides)
@@ -149,5 +149,6 @@ def _measurements(orbit: OrbitSystem) -> tuple:
     return orbit.orbit.source, orbit.orbit.offset, orbit.t, orbit.kept
 
 
-def _own(system: System, unit: UnitSystem) -> np.ndarray:
+def unknowns_of_unit(system: System, unit: UnitSystem) -> Int[np.ndarray, " n_shared"]:
+    """Rows of a unit's unknowns and the chips' in the calibration."""
     return unknowns_of(unit.unit, system.n_unit_unknown, system.shape[1], len(unit.matrix))

@@ -24,12 +24,17 @@ class Iteration(NamedTuple):
     """Of the linear system, relative to its right side, in the preconditioner's norm."""
     seconds_linearise: float
     seconds_solve: float
+    new_weights: bool = False
+    """Whether weights or excess noise were set anew before the step."""
 
 
 class Result(NamedTuple):
     """The solution; what belongs to exposures is that of the rank's own orbits."""
 
     state: State
+    """Where the posterior has its maximum."""
+    in_convention: State
+    """The same with the calibration in its convention, see `gauge`."""
     history: tuple[Iteration, ...]
     covariance: Float[np.ndarray, "n_src 5 5"]
     """Marginal, estimated with random probes, or with everything but the source held: see `is_marginal`."""
@@ -47,7 +52,7 @@ class Result(NamedTuple):
     is_held_by_prior: Bool[np.ndarray, " n_src"]
     """Whether the data alone would not determine all five unknowns: the prior decides."""
     mean_parallax: float
-    """Mean over the sources with measurements [mas]."""
+    """Mean over all sources [mas]."""
     mean_parallax_error: float
     """With all correlations [mas]."""
     source_noise: Float[np.ndarray, " n_src"]

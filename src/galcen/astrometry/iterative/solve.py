@@ -1,13 +1,182 @@
-"""The global solution: outer Gauss-Newton steps over a scheme for the linear system."""
+"""The global solution: outer Gauss-Newton steps, each with a linear system solved by one of two schemes.
 
-from galcen.astrometry.iterative.options import Alone, Hooks, Options, Ranks
-from galcen.astrometry.iterative.problem import Problem
-from galcen.astrometry.iterative.result import Result
+References
+----------
+Lindegren et al. (2012), A&A 538, A78; Bombrun et al. (2012), A&A 538, A77.
+"""
+
+import time
+
+import numpy as np
+
+from galcen.astrometry.iterative import cg, gauss_seidel
+from galcen.astrometry.iterative.excess_noise import excess_noise
+from galcen.astrometry.iterative.gauge import moved
+from galcen.astrometry.iterative.operator import Unknowns, inverse5
+from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
+from galcen.astrometry.iterative.outcome import outcome
+from galcen.astrometry.iterative.problem import Problem, start
+from galcen.astrometry.iterative.result import Iteration, Result
+from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
+from galcen.errors import ConvergenceError
+
+LARGEST_STEP, MEDIAN_STEP = 1e-3, 1e-4
+"""Of a source's unknown in units of its standard deviation: smaller ones end the outer steps."""
+
+CHI2_CHANGE = 1e-7
+"""Relative; larger ones do not end them."""
+
+ROUGH = 1e-3
+"""Tolerance of the linear system as long as steps are larger than a standard deviation."""
+
+MAX_WEIGHTS = 5
+"""How often weights and excess noise are set; they then stay, so that what is solved has a maximum."""
+
+WEIGHT_CHANGE = 1e-3
 
 ALONE = Alone()
 NO_HOOKS = Hooks()
 
 
 def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks = NO_HOOKS) -> Result:
-    """Solve all orbits at once."""
-    raise NotImplementedError
+    """Solve all orbits at once.
+
+    Parameters
+    ----------
+    problem
+        The rank's orbits; sources, priors and camera are the same on all ranks.
+    options
+        Scheme, weights and limits.
+    ranks
+        Those that share the problem.
+    hooks
+        Reports, checkpoints and where to go on.
+
+    Raises
+    ------
+    ConvergenceError
+        Steps or chi2 are still too large after `options.max_outer` of them, a linear system was not solved,
+        or an exposure is not determined.
+    """
+    at = hooks.resume or _beginning(problem)
+    settled, done = _settled_since(at), False
+    while not done:
+        done, at, settled = _outer(problem, options, ranks, at, settled)
+        if hooks.report is not None:
+            hooks.report(at.history[-1])
+        if hooks.save is not None:
+            hooks.save(at)
+        if not done and settled >= options.max_outer:
+            raise ConvergenceError(_reached(at.history, options))
+    sweep = linearise(problem, at.state, at.weight, Noise(at.source_noise, at.exposure_noise), ranks)
+    return outcome(problem, options, ranks, at, sweep, hooks.probe_key)
+
+
+def _beginning(problem: Problem) -> Progress:
+    noise = no_noise(problem)
+    weights = tuple(np.ones(len(orbit.source)) for orbit in problem.orbits)
+    return Progress(start(problem), weights, 0, noise.source, noise.exposure, ())
+
+
+def _settled_since(at: Progress) -> int:
+    """Outer steps since the weights were last set."""
+    return len(at.history) - max((k for k, line in enumerate(at.history) if line.new_weights), default=0)
+
+
+def _outer(
+    problem: Problem, options: Options, ranks: Ranks, at: Progress, settled: int
+) -> tuple[bool, Progress, int]:
+    """One outer step: whether it was the last, where it leads, and steps since the weights were set."""
+    begin = time.perf_counter()
+    small = bool(at.history) and at.history[-1].largest_step < 1.0
+    is_set = small and at.n_weights < MAX_WEIGHTS
+    noise = Noise(at.source_noise, at.exposure_noise)
+    sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust)
+    is_new = False
+    if is_set:
+        found = noise
+        if options.excess_noise != "none":
+            found = excess_noise(problem, sweep, options.excess_noise, ranks)
+        is_new = _has_changed(ranks, at, sweep, found)
+        if found is not noise and is_new:
+            # Errors have changed after the derivatives were divided by them.
+            noise, sweep = found, linearise(problem, at.state, sweep.weight, found, ranks)
+    linearised = time.perf_counter()
+    solved = _solve(sweep.system, options, ranks, small)
+    largest, median = _sizes(sweep.system, solved.step)
+    line = Iteration(
+        len(at.history),
+        sweep.chi2,
+        int(ranks.sum(np.array([float(sum(len(orbit.source) for orbit in problem.orbits))]))[0]),
+        largest,
+        median,
+        solved.n_product,
+        solved.residual,
+        linearised - begin,
+        time.perf_counter() - linearised,
+        is_new,
+    )
+    if not (np.isfinite(largest) and np.isfinite(sweep.chi2)):
+        raise ConvergenceError(_reached((*at.history, line), options))
+    same = bool(at.history) and abs(at.history[-1].chi2 - line.chi2) <= CHI2_CHANGE * line.chi2
+    weights_stay = is_set or at.n_weights == MAX_WEIGHTS or not _weighs(options)
+    is_last = (
+        largest < LARGEST_STEP
+        and median < MEDIAN_STEP
+        and same
+        and solved.is_settled
+        and weights_stay
+        and not is_new
+    )
+    progress = Progress(
+        moved(problem, at.state, sweep.system, solved.step),
+        sweep.weight,
+        at.n_weights + is_new,
+        noise.source,
+        noise.exposure,
+        (*at.history, line),
+    )
+    return is_last, progress, 1 if is_new else settled + 1
+
+
+def _weighs(options: Options) -> bool:
+    return options.robust or options.excess_noise != "none"
+
+
+def _solve(system: System, options: Options, ranks: Ranks, small: bool) -> cg.Solved:
+    if options.scheme == "cg":
+        tolerance = cg.TOLERANCE if small else ROUGH
+        return cg.solve(system, ranks, tolerance=tolerance, max_product=options.max_inner)
+    return gauss_seidel.solve(system, ranks, options.richardson, max_cycle=10 * options.max_inner)
+
+
+def _sizes(system: System, step: Unknowns) -> tuple[float, float]:
+    """Largest and median step of a source's unknown, in units of its standard deviation."""
+    sigma = np.sqrt(np.diagonal(inverse5(system.reduced_source), axis1=1, axis2=2))
+    size = np.abs(step.source) / sigma
+    return float(size.max()), float(np.median(size))
+
+
+def _has_changed(ranks: Ranks, at: Progress, sweep: Sweep, noise: Noise) -> bool:
+    """Whether any weight, or noise relative to the stated error, is not what it was."""
+    changed = sum(
+        float(np.count_nonzero(np.abs(new - old) > WEIGHT_CHANGE))
+        for new, old in zip(
+            (*sweep.weight, noise.source, *noise.exposure),
+            (*at.weight, at.source_noise, *at.exposure_noise),
+            strict=True,
+        )
+    )
+    return bool(ranks.sum(np.array([changed]))[0] > 0)
+
+
+def _reached(history: tuple[Iteration, ...], options: Options) -> str:
+    last = history[-1]
+    return (
+        f"after {len(history)} outer steps the largest step of a source is {last.largest_step:.2g} of its "
+        f"standard deviation (asked {LARGEST_STEP:g}), the median {last.median_step:.2g} (asked "
+        f"{MEDIAN_STEP:g}), chi2 {last.chi2:.8g}, and the linear system is solved to {last.residual:.1e} "
+        f"after {last.n_product} products or cycles; raise solver.max_inner ({options.max_inner}) where that "
+        f"is not enough, or solver.max_outer ({options.max_outer}); pointings may be wrong by more than "
+        "arcseconds, stars matched to the wrong measurements, or priors out of scale"
+    )

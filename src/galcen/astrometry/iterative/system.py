@@ -298,7 +298,10 @@ def _orbit(
             own[:6] = parts.source[:, :, k, :n].reshape(6, n)
             own[6:] = parts.exposure[:, :, k, :n].reshape(10, n)
             drift = np.array([1.0, orbit.drift[e]]) if problem.calibration.drift else np.ones(1)
-            matrix, side = _expanded(parts.shared[k], parts.shared_right[k], drift, problem)
+            matrix = with_drift(
+                problem, with_drift(problem, parts.shared[k], orbit.drift[e]).T, orbit.drift[e]
+            )
+            side = with_drift(problem, parts.shared_right[k], orbit.drift[e])
             here = slice(None, N_EXPOSURE)
             coupling[e], sides[e] = matrix[here, N_EXPOSURE:], side[here] - precision * exposure[e]
             root = _inverse_root(matrix[here, here] + np.diag(precision), orbit, e, n)
@@ -341,18 +344,15 @@ def _times(orbit: Orbit, shared: Shared) -> Float[np.ndarray, " n_exp"]:
     return (np.asarray(observer.t) + LIGHT_TIME_YR_PER_AU * delay)[:, 0]
 
 
-def _expanded(
-    matrix: np.ndarray, side: np.ndarray, drift: np.ndarray, problem: Problem
-) -> tuple[np.ndarray, np.ndarray]:
-    """With the drift's unknowns: derivatives by them are those by the coefficients times the time."""
-    if len(drift) == 1:
-        return matrix, side
+def with_drift(
+    problem: Problem, columns: Float[np.ndarray, "*shape n_shared"], at: float
+) -> Float[np.ndarray, "*shape n"]:
+    """With the drift's unknowns: derivatives by them are those by the coefficients times the time `at`."""
+    if not problem.calibration.drift:
+        return columns
     n_unit = 2 * problem.camera.optics.distortion.n_term
-    unit = np.arange(N_EXPOSURE, N_EXPOSURE + n_unit)
-    columns = np.concatenate([np.arange(N_EXPOSURE), unit, unit, np.arange(unit[-1] + 1, len(side))])
-    factor = np.ones(len(columns))
-    factor[N_EXPOSURE + n_unit : N_EXPOSURE + 2 * n_unit] = drift[1]
-    return matrix[np.ix_(columns, columns)] * factor[:, None] * factor, side[columns] * factor
+    before, unit, chips = np.split(columns, [N_EXPOSURE, N_EXPOSURE + n_unit], axis=-1)
+    return np.concatenate([before, unit, at * unit, chips], axis=-1)
 
 
 def _inverse_root(block: np.ndarray, orbit: Orbit, e: int, n_obs: int) -> np.ndarray:

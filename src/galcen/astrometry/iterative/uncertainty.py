@@ -1,0 +1,146 @@
+r"""Marginal covariances of the sources without the inverse of the whole matrix.
+
+Draws x of the posterior about its mean are solutions of S x = y, y pure noise of covariance S. Given all
+other unknowns, those of source i are normal with the covariance :math:`S_{ii}^{-1}` and the mean
+:math:`m_i = x_i - S_{ii}^{-1} y_i`; hence
+
+.. math:: C_{ii} = S_{ii}^{-1} + \langle m_i m_i^T \rangle
+
+where the mean over the draws has to find a few per cent of C alone.
+
+References
+----------
+Papandreou & Yuille (2010), NIPS 23, 1858 (draws); Siden et al. (2018), JCGS 27, 898 (conditional means).
+"""
+
+from functools import partial
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from galcen.astrometry.iterative import cg, kernels
+from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
+from galcen.astrometry.iterative.operator import (
+    Unknowns,
+    by_exposures,
+    inverse5,
+    nothing,
+    reduced_blocks,
+    summed,
+    unknowns_of_unit,
+)
+from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, State
+from galcen.astrometry.iterative.system import Noise, OrbitSystem, System, exposure_precision, with_drift
+
+TOLERANCE = 1e-4
+"""Of the solutions for draws, which have errors of some per cent themselves."""
+
+PART = 16
+"""Draws that are made in one sweep over the measurements."""
+
+
+def conditional_covariance(system: System) -> Float[np.ndarray, "n_src 5 5"]:
+    """Covariances with the calibration and the other sources held: too small, by some per cent."""
+    return inverse5(system.reduced_source)
+
+
+def marginal_covariance(
+    problem: Problem,
+    state: State,
+    system: System,
+    weight: tuple[Float[np.ndarray, " n_obs"], ...],
+    noise: Noise,
+    ranks: Ranks,
+    key: Key[Array, ""],
+    n_probe: int,
+) -> Float[np.ndarray, "n_src 5 5"]:
+    """Covariances with everything else free, from `n_probe` draws.
+
+    The part that exceeds the conditional covariance has an error of sqrt(2 / n_probe) of itself.
+    """
+    blocks, preconditioner = conditional_covariance(system), reduced_blocks(system)
+    excess = np.zeros_like(blocks)
+    for first in range(0, n_probe, PART):
+        part = min(PART, n_probe - first)
+        for right in _draws(
+            problem, state, system, (weight, noise), ranks, jax.random.fold_in(key, first), part
+        ):
+            x = cg.solve(system, ranks, right, preconditioner, TOLERANCE).step
+            mean = x.source - np.einsum("sij,sj->si", blocks, right.source)
+            excess += mean[:, :, None] * mean[:, None, :]
+    return blocks + excess / n_probe
+
+
+def variance_of_mean_parallax(system: System, ranks: Ranks) -> float:
+    """Variance of the mean parallax of all sources [mas^2], with all correlations."""
+    right = nothing(system)
+    right.source[:, 2] = 1.0 / len(right.source)
+    return right.dot(cg.solve(system, ranks, right).step)
+
+
+def _draws(
+    problem: Problem, state: State, system: System, errors: tuple, ranks: Ranks, key: Array, n: int
+) -> list[Unknowns]:
+    """Pure noise of covariance S."""
+    weight, noise = errors
+    out = [nothing(system) for _ in range(n)]
+    through = [[[np.empty(0)] * len(unit.orbits) for unit in system.units] for _ in range(n)]
+    gathered = sources_of(problem, state)
+    number = {orbit.number: k for k, orbit in enumerate(problem.orbits)}
+    for u, unit in enumerate(system.units):
+        shared_sides = np.zeros((n, len(unit.matrix)))
+        for place, one in enumerate(unit.orbits):
+            k = number[one.orbit.number]
+            shared = Shared(gathered, unit_of(problem, state, one.orbit), state.chip)
+            at = (shared, state.exposure[k], weight[k], noise.of(one.orbit, k))
+            sides = _orbit(problem, one, at, jax.random.fold_in(key, one.orbit.number), (out, shared_sides))
+            for draw in range(n):
+                through[draw][u][place] = np.einsum("eij,ej->ei", one.inverse, sides[draw])
+        own = unknowns_of_unit(system, unit)
+        for draw in range(n):
+            out[draw].calibration[own] += shared_sides[draw]
+    return [
+        summed(ranks, part) - by_exposures(system, ranks, through[draw]) + prior
+        for draw, (part, prior) in enumerate(zip(out, _prior_noise(system, key, n), strict=True))
+    ]
+
+
+def _orbit(
+    problem: Problem, one: OrbitSystem, at: tuple, key: Array, sums: tuple[list[Unknowns], np.ndarray]
+) -> Float[np.ndarray, "n_probe n_exp 5"]:
+    """Add the noise of an orbit to sources and calibration; returns that of its exposures, with priors."""
+    (shared, exposure, weight, noise), (out, shared_sides) = at, sums
+    orbit, n = one.orbit, len(out)
+    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(orbit.n_exp))
+    wide = jax.random.normal(jax.random.fold_in(key, orbit.n_exp), (n, orbit.n_exp, N_EXPOSURE))
+    sides = np.asarray(wide) * np.sqrt(exposure_precision(problem))
+    for inside, group in groups(orbit, exposure, weight, noise):
+        rows = np.array(inside + [inside[-1]] * (len(group.drift) - len(inside)))
+        parts = noise_products(problem, shared, group, keys[rows], n)
+        of_sources, of_shared = (np.asarray(part) for part in parts)
+        for k, e in enumerate(inside):
+            first, last = orbit.offset[e], orbit.offset[e + 1]
+            side = with_drift(problem, of_shared[:, k], orbit.drift[e])
+            sides[:, e] += side[:, :N_EXPOSURE]
+            shared_sides += side[:, N_EXPOSURE:]
+            for draw in range(n):
+                values = np.ascontiguousarray(of_sources[draw, :, k, : last - first])
+                kernels.add_sides(orbit.source[first:last], one.t[e], values, out[draw].source)
+    return sides
+
+
+def _prior_noise(system: System, key: Array, n: int) -> list[Unknowns]:
+    """Noise of the priors' covariance, the same on all ranks."""
+    n_src, n_calibration = system.shape
+    root = np.linalg.cholesky(system.prior_source)
+    noise = []
+    for draw in range(n):
+        of_source, of_calibration = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, draw), 2**31))
+        wide = np.asarray(jax.random.normal(of_source, (n_src, N_SOURCE)))
+        narrow = np.asarray(jax.random.normal(of_calibration, (n_calibration,)))
+        noise.append(
+            Unknowns(np.einsum("sij,sj->si", root, wide), np.sqrt(system.prior_calibration) * narrow)
+        )
+    return noise
