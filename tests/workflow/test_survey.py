@@ -123,7 +123,7 @@ def test_one_orbit_is_solved_again(survey, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected", "kept"),
     [
-        ({"plate": {"motion": {"common_mode": True}}}, ("plate_motion",), ("plate ", "expose")),
+        ({"plate": {"motion": {"common_mode": True}}}, ("plate_motion",), ("plate", "expose")),
         (
             {"plate": {"robust": {"measurements": False}}},
             ("plate", "plate_motion"),
@@ -137,8 +137,7 @@ def test_a_changed_option_reruns_what_reads_it(survey, changes, expected, kept):
     name = configure(survey, "whole", **changes)
     text = snakemake(survey, "-n", f"results/whole/{TARGET}", "--configfile", name)
     configure(survey, "whole")
-    counts = text.split("Job stats")[1].split("Reasons")[0]
-    for rule in expected:
-        assert rule in counts
-    for rule in kept:
-        assert rule not in counts
+    lines = text.split("Job stats")[1].split("Reasons")[0].splitlines()
+    rules = {line.split()[0] for line in lines if len(line.split()) == 2}
+    assert rules >= set(expected)
+    assert not rules & set(kept)

@@ -29,7 +29,9 @@ def test_blocks_are_products_of_the_dense_jacobian():
     def dense(columns):
         return np.nan_to_num(np.array(columns)) * np.array(root)
 
-    rounded = [part.astype(np.float32).astype(np.float64) for part in map(dense, (model.source, model.exposure))]
+    rounded = [
+        part.astype(np.float32).astype(np.float64) for part in map(dense, (model.source, model.exposure))
+    ]
     exact = [dense(model.source), dense(model.exposure)]
     terms = [tuple(v * term for v in column) for column in model.shift for term in model.basis]
     own = dense([*model.chip, *(tuple(-np.array(colour) * v for v in model.chip[i]) for i in (1, 2))])
