@@ -25,13 +25,11 @@ def add_sources(
     source: Int[np.ndarray, " n_obs"],
     t: float,
     kept: Float[np.ndarray, "16 n_obs"],
-    right: Float[np.ndarray, "3 n_obs"],
     root: Float[np.ndarray, "5 5"],
     full: Float[np.ndarray, "n_src 15"],
     reduced: Float[np.ndarray, "n_src 15"],
-    sides: Float[np.ndarray, "n_src 5"],
 ) -> None:
-    """Add an exposure to the blocks and right sides of its sources.
+    """Add an exposure to the blocks of its sources.
 
     `root` is the inverse of the lower Cholesky factor of the exposure's block; `reduced` is the block after
     the elimination of the exposure.
@@ -66,62 +64,112 @@ def add_sources(
             e, by = _ELEMENT[_FIRST[p], _SECOND[p]], power[_POWER[p]]
             full[s, p] += by * block[e]
             reduced[s, p] += by * less[e]
-        for i in range(3):
-            sides[s, i] += right[i, k]
-        for i in range(2):
-            sides[s, 3 + i] += t * right[i, k]
 
 
 @compiled
 def add_sides(
-    source: Int[np.ndarray, " n_obs"],
-    t: float,
-    right: Float[np.ndarray, "3 n_obs"],
+    place: int,
+    source: Int[np.ndarray, " n"],
+    right: Float[np.ndarray, "5 n_panel n_obs"],
     sides: Float[np.ndarray, "n_src 5"],
 ) -> None:
-    """Add an exposure to the right sides of its sources."""
+    """Add one panel of a group to the right sides of its sources."""
     for k in range(len(source)):
         s = source[k]
+        for i in range(5):
+            sides[s, i] += right[i, place, k]
+
+
+@compiled
+def add_panel(
+    chip: int,
+    n_own: int,
+    part: Float[np.ndarray, "n_part n_part"],
+    side: Float[np.ndarray, " n_part"],
+    matrix: Float[np.ndarray, "n_all n_all"],
+    sides: Float[np.ndarray, " n_all"],
+) -> None:
+    """Add a panel's matrix, whose last `n_own` unknowns are those of its chip, to that of its exposure."""
+    n_first = len(part) - n_own
+    skip = n_own * chip
+    for i in range(len(part)):
+        row = i if i < n_first else i + skip
+        sides[row] += side[i]
+        for j in range(n_first):
+            matrix[row, j] += part[i, j]
+        for j in range(n_first, len(part)):
+            matrix[row, j + skip] += part[i, j]
+
+
+@compiled
+def keep_panel(
+    place: int,
+    source: Float[np.ndarray, "3 2 n_panel n_obs"],
+    exposure: Float[np.ndarray, "5 2 n_panel n_obs"],
+    shift: Float[np.ndarray, "3 2 n_panel n_obs"],
+    basis: Float[np.ndarray, "n_term n_panel n_obs"],
+    by_chip: Float[np.ndarray, "3 n_own n_panel n_obs"],
+    kept: Float[np.ndarray, "16 n"],
+    factors: Float[np.ndarray, "n n_factor"],
+) -> None:
+    """Copy what belongs to the measurements of one panel out of its group.
+
+    `factors` holds one measurement after the other: products with the shift, terms, products with the chip.
+    """
+    n_term, n_own = len(basis), by_chip.shape[1]
+    for k in range(kept.shape[1]):
+        for axis in range(2):
+            for i in range(3):
+                kept[2 * i + axis, k] = source[i, axis, place, k]
+                factors[k, 2 * i + axis] = shift[i, axis, place, k]
+            for i in range(5):
+                kept[6 + 2 * i + axis, k] = exposure[i, axis, place, k]
+        for m in range(n_term):
+            factors[k, 6 + m] = basis[m, place, k]
         for i in range(3):
-            sides[s, i] += right[i, k]
-        for i in range(2):
-            sides[s, 3 + i] += t * right[i, k]
+            for m in range(n_own):
+                factors[k, 6 + n_term + n_own * i + m] = by_chip[i, m, place, k]
 
 
 @compiled
 def add_couplings(
-    place: Int[np.ndarray, " n_obs"],
+    order: Int[np.ndarray, " n_obs"],
+    start: Int[np.ndarray, " n_seen_1"],
+    rows: Int[np.ndarray, " n_seen"],
     chip: Int[np.ndarray, " n_obs"],
+    factors: Float[np.ndarray, "n_obs n_factor"],
+    n_term: int,
     t: float,
     drift: Float[np.ndarray, " n_part"],
-    shift: Float[np.ndarray, "3 2 n_obs"],
-    basis: Float[np.ndarray, "n_term n_obs"],
-    by_chip: Float[np.ndarray, "3 n_chip_unknown n_obs"],
-    coupling: Float[np.ndarray, "n_seen 5 n_shared"],
+    coupling: Float[np.ndarray, "n_row 5 n_shared"],
 ) -> None:
-    """Add an exposure to the couplings of sources with calibration.
+    """Add an orbit to the couplings of sources with calibration.
 
-    `place` is the row of the source in `coupling`; `drift` holds 1, and the exposure's place in time where
-    the distortion drifts.
+    Source after source: the measurements of the i-th are `order[start[i] : start[i + 1]]`, its row in
+    `coupling` is `rows[i]`. `drift` holds 1, and the orbit's place in time where the distortion drifts.
     """
-    n_term, n_chip = len(basis), by_chip.shape[1]
-    first_chip = 2 * n_term * len(drift)
-    terms = np.empty(n_term)
-    for k in range(len(place)):
-        for m in range(n_term):
-            terms[m] = basis[m, k]
-        for i in range(5):
-            row = coupling[place[k], i]
-            j, by = i % 3, t if i >= 3 else 1.0
-            for part in range(len(drift)):
+    n_own = (factors.shape[1] - 6 - n_term) // 3
+    n_chips = coupling.shape[2] - 2 * n_term * len(drift)
+    sums = np.empty((3, 2 * n_term + n_chips))
+    for g in range(len(rows)):
+        sums[:] = 0.0
+        for q in range(start[g], start[g + 1]):
+            k = order[q]
+            own = 2 * n_term + n_own * chip[k]
+            for i in range(3):
                 for axis in range(2):
-                    factor = by * drift[part] * shift[j, axis, k]
-                    first = (2 * part + axis) * n_term
+                    factor, first = factors[k, 2 * i + axis], axis * n_term
                     for m in range(n_term):
-                        row[first + m] += factor * terms[m]
-            first = first_chip + n_chip * chip[k]
-            for m in range(n_chip):
-                row[first + m] += by * by_chip[j, m, k]
+                        sums[i, first + m] += factor * factors[k, 6 + m]
+                for m in range(n_own):
+                    sums[i, own + m] += factors[k, 6 + n_term + n_own * i + m]
+        for i in range(5):
+            row, j, by = coupling[rows[g], i], i % 3, t if i >= 3 else 1.0
+            for part in range(len(drift)):
+                for m in range(2 * n_term):
+                    row[2 * n_term * part + m] += by * drift[part] * sums[j, m]
+            for m in range(n_chips):
+                row[2 * n_term * len(drift) + m] += by * sums[j, 2 * n_term + m]
 
 
 @compiled

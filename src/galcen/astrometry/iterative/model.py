@@ -1,7 +1,8 @@
-"""Predictions and derivatives of the measurements of one orbit, group after group of exposures.
+"""Predictions and derivatives of the measurements of one orbit, panel after panel.
 
-Exposures are padded to one length for each orbit, and so many taken together that what lies between the
-stages of the model stays in a core's cache. Neither depends on which rank has the orbit.
+Panels, measurements of one exposure on one chip, are padded to one length for each orbit, and so many taken
+together that what lies between the stages of the model stays in a core's cache. Neither depends on which rank
+has the orbit.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from galcen.astrometry.iterative.blocks import Blocks, blocks, noise_sides
 from galcen.astrometry.iterative.problem import Orbit, Problem, State
-from galcen.astrometry.plate_problem import padded_length
 from galcen.astrometry.weights import two_axis_weight
 from galcen.mapping.camera import Camera
 from galcen.mapping.detector import Chip, ChipOffsets
@@ -27,21 +27,33 @@ from galcen.mapping.source_motion import Offsets, Triad, triad
 from galcen.mapping.vector import Vector
 
 GROUP_ROWS = 4096
-"""Measurements that are differentiated together, about."""
+"""Measurements that are differentiated together, padding included."""
+
+LENGTHS = (32, 64, 128, 256)
+"""Of panels; each is a compilation."""
+
+
+class Panel(NamedTuple):
+    """Which measurements a panel holds."""
+
+    exposure: int
+    chip: int
+    first: int
+    last: int
 
 
 class Group(NamedTuple):
-    """Some exposures of an orbit, padded; the arrays that the compiled model takes."""
+    """Some panels of an orbit, padded; the arrays that the compiled model takes."""
 
     exposures: Exposure
-    unknowns: Float[np.ndarray, "n_exp 5"]
-    drift: Float[np.ndarray, "n_exp 1"]
-    source: Int[np.ndarray, "n_exp n_obs"]
-    chip: Int[np.ndarray, "n_exp n_obs"]
-    pixel: Float[np.ndarray, "2 n_exp n_obs"]
-    root: Float[np.ndarray, "2 n_exp n_obs"]
+    unknowns: Float[np.ndarray, "n_panel 5"]
+    drift: Float[np.ndarray, "n_panel 1"]
+    chip: Int[np.ndarray, " n_panel"]
+    source: Int[np.ndarray, "n_panel n_obs"]
+    pixel: Float[np.ndarray, "2 n_panel n_obs"]
+    root: Float[np.ndarray, "2 n_panel n_obs"]
     """1 / sigma; 0 in the padding."""
-    weight: Float[np.ndarray, "n_exp n_obs"]
+    weight: Float[np.ndarray, "n_panel n_obs"]
 
 
 class Shared(NamedTuple):
@@ -58,9 +70,9 @@ class Found(NamedTuple):
     """What the model says of a group."""
 
     blocks: Blocks
-    residual: Float[Array, "2 n_exp n_obs"]
+    residual: Float[Array, "2 n_panel n_obs"]
     """Observed minus predicted [pixel]; 0 in the padding."""
-    weight: Float[Array, "n_exp n_obs"]
+    weight: Float[Array, "n_panel n_obs"]
 
 
 def sources_of(problem: Problem, state: State) -> Float[Array, "n_row n_src"]:
@@ -78,18 +90,35 @@ def unit_of(problem: Problem, state: State, orbit: Orbit) -> Float[np.ndarray, "
     return state.unit[orbit.unit].reshape(-1, 2, problem.camera.optics.distortion.n_term)
 
 
+def panels(orbit: Orbit, n_chip: int) -> tuple[list[Panel], int]:
+    """Panels of an orbit whose measurements are sorted by exposure and chip, and their length."""
+    exposure = np.repeat(np.arange(orbit.n_exp), np.diff(orbit.offset))
+    edges = np.searchsorted(exposure * n_chip + orbit.chip, np.arange(orbit.n_exp * n_chip + 1))
+    usual = len(exposure) / max(1, np.count_nonzero(np.diff(edges)))
+    length = next((n for n in LENGTHS if n >= usual / 2), LENGTHS[-1])
+    cut = [
+        Panel(k // n_chip, k % n_chip, first, min(first + length, edges[k + 1]))
+        for k in range(orbit.n_exp * n_chip)
+        for first in range(edges[k], edges[k + 1], length)
+    ]
+    return cut, length
+
+
 def groups(
     orbit: Orbit,
+    n_chip: int,
     exposure: Float[np.ndarray, "n_exp 5"],
     weight: Float[np.ndarray, " n_obs"],
     noise: Float[np.ndarray, " n_obs"] | None = None,
-) -> Iterator[tuple[list[int], Group]]:
-    """The groups of an orbit, and which exposures are in each; padded exposures follow those.
+) -> Iterator[tuple[list[Panel], Group]]:
+    """The groups of an orbit, and the panels in each; padded ones follow those.
 
     Parameters
     ----------
     orbit
-        Its measurements.
+        Its measurements, sorted by exposure and chip.
+    n_chip
+        Number of chips.
     exposure
         Unknowns of its exposures.
     weight
@@ -97,35 +126,35 @@ def groups(
     noise
         Excess noise [pixel] of each measurement, added to sigma in quadrature.
     """
-    count = np.diff(orbit.offset)
-    length = padded_length(int(count.max(initial=1)))
-    size = max(1, GROUP_ROWS // length)
+    cut, length = panels(orbit, n_chip)
+    size = GROUP_ROWS // length
     variance = orbit.sigma.astype(np.float64) ** 2
     root = 1.0 / np.sqrt(variance if noise is None else variance + noise**2)
-    for first in range(0, orbit.n_exp, size):
-        inside = list(range(first, min(first + size, orbit.n_exp)))
-        rows = inside + [inside[-1]] * (size - len(inside))
+    # The last group's padding repeats a panel without its measurements.
+    for begin in range(0, len(cut), size):
+        inside = cut[begin : begin + size]
+        number = np.minimum(np.arange(size), len(inside) - 1)
+        rows = np.array([panel.exposure for panel in inside])[number]
+        shape = (size, length)
         group = Group(
             jax.tree.map(lambda leaf, rows=rows: leaf[rows], orbit.exposures),
             exposure[rows],
             orbit.drift[rows, None],
-            *(_padded(values, orbit, inside, (size, length)) for values in (orbit.source, orbit.chip)),
-            *(_padded(values, orbit, inside, (size, length)) for values in (orbit.pixel, root)),
-            _padded(weight, orbit, inside, (size, length)),
+            np.array([panel.chip for panel in inside], dtype=np.int32)[number],
+            *(_padded(values, inside, shape) for values in (orbit.source, orbit.pixel, root, weight)),
         )
         yield inside, group
 
 
-def _padded(values: np.ndarray, orbit: Orbit, inside: list[int], shape: tuple[int, int]) -> np.ndarray:
+def _padded(values: np.ndarray, inside: list[Panel], shape: tuple[int, int]) -> np.ndarray:
     dtype = np.int32 if np.issubdtype(values.dtype, np.integer) else np.float64
     out = np.zeros((*values.shape[:-1], *shape), dtype=dtype)
-    for k, e in enumerate(inside):
-        first, last = orbit.offset[e], orbit.offset[e + 1]
-        out[..., k, : last - first] = values[..., first:last]
+    for k, panel in enumerate(inside):
+        out[..., k, : panel.last - panel.first] = values[..., panel.first : panel.last]
     return out
 
 
-def found(problem: Problem, shared: Shared, group: Group, reweigh: Bool[np.ndarray, ""] | bool) -> Found:
+def found(problem: Problem, shared: Shared, group: Group, reweigh: bool) -> Found:
     """Residuals, weights and blocks of a group.
 
     Parameters
@@ -138,34 +167,34 @@ def found(problem: Problem, shared: Shared, group: Group, reweigh: Bool[np.ndarr
         Set the weights anew from the residuals.
     """
     camera, calibration = problem.camera, problem.calibration
-    form = (camera.optics, camera.n_chip, calibration.chromatic)
+    form = (camera.optics, calibration.chromatic)
     return _found(form, _nominal(camera), shared, group, reweigh)
 
 
-def residuals(problem: Problem, shared: Shared, group: Group) -> Float[Array, "2 n_exp n_obs"]:
+def residuals(problem: Problem, shared: Shared, group: Group) -> Float[Array, "2 n_panel n_obs"]:
     """Observed minus predicted [pixel]; 0 in the padding."""
     camera, calibration = problem.camera, problem.calibration
-    return _residuals((camera.optics, camera.n_chip, calibration.chromatic), _nominal(camera), shared, group)
+    return _residuals((camera.optics, calibration.chromatic), _nominal(camera), shared, group)
 
 
 def noise_products(
-    problem: Problem, shared: Shared, group: Group, keys: Key[Array, " n_exp"], n_probe: int
-) -> tuple[Float[Array, "n_probe 3 n_exp n_obs"], Float[Array, "n_probe n_exp n_shared"]]:
+    problem: Problem, shared: Shared, group: Group, keys: Key[Array, " n_panel"], n_probe: int
+) -> tuple[Float[Array, "n_probe 5 n_panel n_obs"], Float[Array, "n_probe n_panel n_shared"]]:
     """Right sides that pure noise of unit weight would give: of sources, and of the shared unknowns.
 
-    Their covariance is the normal matrix of the same measurements. `keys`, one for each exposure, decide the
+    Their covariance is the normal matrix of the same measurements. `keys`, one for each panel, decide the
     noise: which rank draws it does not matter.
     """
     camera, calibration = problem.camera, problem.calibration
-    form = (camera.optics, camera.n_chip, calibration.chromatic)
+    form = (camera.optics, calibration.chromatic)
     return _noise_products(form, _nominal(camera), shared, group, keys, n_probe)
 
 
 @partial(jax.jit, static_argnums=(0, 5))
 def _noise_products(
-    form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group, keys: Array, n_probe: int
+    form: tuple[Optics, bool], nominal: tuple, shared: Shared, group: Group, keys: Array, n_probe: int
 ) -> tuple[Array, Array]:
-    optics, n_chip, chromatic = form
+    optics, chromatic = form
     model, colour = _model(optics, nominal, shared, group, chromatic)
     root = group.root * jnp.sqrt(group.weight)
     n_obs = root.shape[2]
@@ -176,7 +205,7 @@ def _noise_products(
 
         z = jnp.moveaxis(jax.vmap(drawn)(keys), 0, 1)
         # Noise of a weighted residual is that of unit variance over the root of its weight.
-        return noise_sides(model, tuple(z), tuple(root), group.chip, n_chip, colour if chromatic else None)
+        return noise_sides(model, tuple(z), tuple(root), colour if chromatic else None)
 
     return jax.lax.map(one, jnp.arange(n_probe))
 
@@ -185,27 +214,25 @@ def _nominal(camera: Camera) -> tuple[float, Chip]:
     return camera.focal_length_um, Chip(*map(np.asarray, camera.chips))
 
 
-@partial(jax.jit, static_argnums=0)
-def _found(
-    form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group, reweigh: Array
-) -> Found:
-    optics, n_chip, chromatic = form
+@partial(jax.jit, static_argnums=(0, 4))
+def _found(form: tuple[Optics, bool], nominal: tuple, shared: Shared, group: Group, reweigh: bool) -> Found:
+    optics, chromatic = form
     model, colour = _model(optics, nominal, shared, group, chromatic)
     residual = _residual(model, group)
-    z_x, z_y = residual * group.root
-    weight = jnp.where(reweigh, two_axis_weight(z_x, z_y), group.weight)
+    # Weights cost as much as all the rest: not computed where they stay.
+    weight = two_axis_weight(*(residual * group.root)) if reweigh else jnp.asarray(group.weight)
     root = group.root * jnp.sqrt(weight)
-    parts = blocks(model, tuple(residual), tuple(root), group.chip, n_chip, colour if chromatic else None)
+    parts = blocks(model, tuple(residual), tuple(root), colour if chromatic else None)
     return Found(parts, residual, weight)
 
 
 @partial(jax.jit, static_argnums=0)
-def _residuals(form: tuple[Optics, int, bool], nominal: tuple, shared: Shared, group: Group) -> Array:
-    model, _ = _model(form[0], nominal, shared, group, form[2])
+def _residuals(form: tuple[Optics, bool], nominal: tuple, shared: Shared, group: Group) -> Array:
+    model, _ = _model(form[0], nominal, shared, group, form[1])
     return _residual(model, group)
 
 
-def _residual(model: Linearised, group: Group) -> Float[Array, "2 n_exp n_obs"]:
+def _residual(model: Linearised, group: Group) -> Float[Array, "2 n_panel n_obs"]:
     return jnp.where(group.root > 0, group.pixel - jnp.stack(model.pixel), 0.0)
 
 
@@ -225,13 +252,13 @@ def _model(
         ),
         start=jnp.zeros(()),
     )
-    chip = jnp.take(shared.chip.T, group.chip, axis=1, mode="clip")
+    chip = shared.chip.T[:, group.chip, None]
     offsets = ChipOffsets(*chip[:5])
     if chromatic:
         offsets = offsets._replace(x=offsets.x - colour * chip[5], y=offsets.y - colour * chip[6])
     calibration = Calibration(
         Coefficients(*coefficients),
-        Chip(*jnp.take(jnp.stack(chips), group.chip, axis=1, mode="clip")),
+        Chip(*jnp.stack(chips)[:, group.chip, None]),
         offsets,
     )
     model = linearised(

@@ -51,6 +51,7 @@ class Progress(NamedTuple):
 
     state: State
     weight: tuple[Float[np.ndarray, " n_obs"], ...]
+    """In the solver's own order of the measurements."""
     n_weights: int
     """How often weights were set."""
     source_noise: Float[np.ndarray, " n_src"]

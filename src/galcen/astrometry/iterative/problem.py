@@ -111,3 +111,24 @@ def start(problem: Problem) -> State:
         np.zeros((problem.camera.n_chip, problem.calibration.n_chip_unknown)),
         tuple(np.zeros((orbit.n_exp, N_EXPOSURE)) for orbit in problem.orbits),
     )
+
+
+def arranged(problem: Problem) -> tuple[Problem, tuple[Int[np.ndarray, " n_obs"], ...]]:
+    """The problem with measurements sorted by exposure, chip and source, and where each was before."""
+    orbits, orders = [], []
+    for orbit in problem.orbits:
+        exposure = np.repeat(np.arange(orbit.n_exp), np.diff(orbit.offset))
+        order = np.lexsort((orbit.source, orbit.chip, exposure))
+        rows = (orbit.source[order].astype(np.int32), orbit.chip[order].astype(np.int32))
+        pixel, sigma = (np.ascontiguousarray(values[:, order]) for values in (orbit.pixel, orbit.sigma))
+        orbits.append(
+            orbit._replace(
+                offset=np.asarray(orbit.offset, dtype=np.int64),
+                source=rows[0],
+                chip=rows[1],
+                pixel=pixel,
+                sigma=sigma,
+            )
+        )
+        orders.append(order)
+    return problem._replace(orbits=tuple(orbits)), tuple(orders)

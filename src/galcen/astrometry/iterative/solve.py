@@ -8,6 +8,7 @@ Lindegren et al. (2012), A&A 538, A78; Bombrun et al. (2012), A&A 538, A77.
 import time
 
 import numpy as np
+from jaxtyping import Float
 
 from galcen.astrometry.iterative import cg, gauss_seidel
 from galcen.astrometry.iterative.excess_noise import excess_noise
@@ -15,7 +16,7 @@ from galcen.astrometry.iterative.gauge import moved
 from galcen.astrometry.iterative.operator import Unknowns, inverse5
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
 from galcen.astrometry.iterative.outcome import outcome
-from galcen.astrometry.iterative.problem import Problem, start
+from galcen.astrometry.iterative.problem import Problem, arranged, start
 from galcen.astrometry.iterative.result import Iteration, Result
 from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
 from galcen.errors import ConvergenceError
@@ -58,6 +59,7 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
         Steps or chi2 are still too large after `options.max_outer` of them, a linear system was not solved,
         or an exposure is not determined.
     """
+    problem, orders = arranged(problem)
     at = hooks.resume or _beginning(problem)
     settled, done = _settled_since(at), False
     while not done:
@@ -69,7 +71,24 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
         if not done and settled >= options.max_outer:
             raise ConvergenceError(_reached(at.history, options))
     sweep = linearise(problem, at.state, at.weight, Noise(at.source_noise, at.exposure_noise), ranks)
-    return outcome(problem, options, ranks, at, sweep, hooks.probe_key)
+    # The system at the end is there for the covariances: one more step of it, too small to change a residual,
+    # takes away what the way here has left.
+    last = _solve(sweep.system, options, ranks, small=True).step
+    at = at._replace(state=moved(problem, at.state, sweep.system, last))
+    result = outcome(problem, options, ranks, at, sweep, hooks.probe_key)
+    return result._replace(
+        residual=tuple(map(_as_given, result.residual, orders)),
+        weight=tuple(map(_as_given, result.weight, orders)),
+    )
+
+
+def _as_given(
+    values: Float[np.ndarray, "*shape n_obs"], order: np.ndarray
+) -> Float[np.ndarray, "*shape n_obs"]:
+    """Values of an orbit in the order in which its measurements came."""
+    out = np.empty_like(values)
+    out[..., order] = values
+    return out
 
 
 def _beginning(problem: Problem) -> Progress:

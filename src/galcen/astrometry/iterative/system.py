@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.linalg import LinAlgError
 
 from galcen.astrometry.iterative import kernels
 from galcen.astrometry.iterative.arrow import Arrow
@@ -31,13 +30,16 @@ from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
 
 N_PAIR = len(kernels.SOURCE_PAIRS)
 
+SINGULAR = 1e-13
+"""Smallest eigenvalue of an exposure's block, scaled to a unit diagonal, that is more than rounding."""
+
 
 class OrbitSystem(NamedTuple):
     """What is kept of an orbit."""
 
     orbit: Orbit
     t: Float[np.ndarray, " n_exp"]
-    """Barycentric time of an exposure [Julian year], that of light from the middle of its sources."""
+    """Time by which the derivatives by a, d are those by motions [Julian year]."""
     kept: Float[np.ndarray, " n_kept"]
     """See `kernels`; float32."""
     inverse: Float[np.ndarray, "n_exp 5 5"]
@@ -278,74 +280,68 @@ def _orbit(
 ) -> tuple[OrbitSystem, np.ndarray, np.ndarray]:
     """Add one orbit to the sums; returns what is kept, the residuals and the weights."""
     shared, exposure, weight, noise = at
-    n_obs, n_exp, n_shared = len(orbit.source), orbit.n_exp, len(unit.side)
+    n_obs, n_exp, n_chip = len(orbit.source), orbit.n_exp, problem.camera.n_chip
+    n_term, n_own = problem.camera.optics.distortion.n_term, problem.calibration.n_chip_unknown
+    n_all = N_EXPOSURE + 2 * n_term + n_chip * n_own
     kept = np.empty(kernels.N_KEPT * n_obs, dtype=np.float32)
+    factors = np.empty((n_obs, 6 + n_term + 3 * n_own))
     residual, weights = np.empty((2, n_obs)), np.empty(n_obs)
-    inverse = np.empty((n_exp, N_EXPOSURE, N_EXPOSURE))
-    coupling, sides = np.empty((n_exp, N_EXPOSURE, n_shared)), np.empty((n_exp, N_EXPOSURE))
-    precision = exposure_precision(problem)
-    times = _times(orbit, shared)
-    for inside, group in groups(orbit, exposure, weight, noise):
+    matrix, sides = np.zeros((n_exp, n_all, n_all)), np.zeros((n_exp, n_all))
+    for inside, group in groups(orbit, n_chip, exposure, weight, noise):
         result = found(problem, shared, group, reweigh)
         parts = type(result.blocks)(*map(np.asarray, result.blocks))
         left, weighed = np.asarray(result.residual), np.asarray(result.weight)
         sums.chi2 += float((weighed * ((left * group.root) ** 2).sum(0)).sum())
-        for k, e in enumerate(inside):
-            first, last = orbit.offset[e], orbit.offset[e + 1]
-            n, rows = last - first, orbit.source[first:last]
+        for k, (e, chip, first, last) in enumerate(inside):
+            n, begin = last - first, orbit.offset[e]
             residual[:, first:last], weights[first:last] = left[:, k, :n], weighed[k, :n]
-            own = kept[kernels.N_KEPT * first : kernels.N_KEPT * last].reshape(kernels.N_KEPT, n)
-            own[:6] = parts.source[:, :, k, :n].reshape(6, n)
-            own[6:] = parts.exposure[:, :, k, :n].reshape(10, n)
-            drift = np.array([1.0, orbit.drift[e]]) if problem.calibration.drift else np.ones(1)
-            matrix = with_drift(
-                problem, with_drift(problem, parts.shared[k], orbit.drift[e]).T, orbit.drift[e]
-            )
-            side = with_drift(problem, parts.shared_right[k], orbit.drift[e])
-            here = slice(None, N_EXPOSURE)
-            coupling[e], sides[e] = matrix[here, N_EXPOSURE:], side[here] - precision * exposure[e]
-            root = _inverse_root(matrix[here, here] + np.diag(precision), orbit, e, n)
-            inverse[e] = root.T @ root
-            sums.chi2 += float((precision * exposure[e] ** 2).sum())
-            half = root @ coupling[e]
-            unit.matrix += matrix[N_EXPOSURE:, N_EXPOSURE:]
-            unit.reduced += matrix[N_EXPOSURE:, N_EXPOSURE:] - half.T @ half
-            unit.side += side[N_EXPOSURE:]
-            kernels.add_sources(
-                rows,
-                times[e],
-                own,
-                np.ascontiguousarray(parts.source_right[:, k, :n]),
-                root,
-                sums.full,
-                sums.reduced,
-                sums.side,
-            )
-            kernels.add_couplings(
-                unit.place[rows],
-                orbit.chip[first:last],
-                times[e],
-                drift,
-                np.ascontiguousarray(parts.source_shift[:, :, k, :n]),
-                np.ascontiguousarray(parts.basis[:, k, :n]),
-                np.ascontiguousarray(parts.source_chip[:, :, k, :n]),
-                unit.coupling,
-            )
-    return OrbitSystem(orbit, times, kept, inverse, coupling, sides), residual, weights
+            of_exposure = kept[kernels.N_KEPT * begin : kernels.N_KEPT * orbit.offset[e + 1]]
+            columns = of_exposure.reshape(kernels.N_KEPT, -1)[:, first - begin : last - begin]
+            of_rows = (parts.source, parts.exposure, parts.source_shift, parts.basis, parts.source_chip)
+            kernels.keep_panel(k, *of_rows, columns, factors[first:last])
+            kernels.add_panel(chip, n_own, parts.shared[k], parts.shared_right[k], matrix[e], sides[e])
+            kernels.add_sides(k, orbit.source[first:last], parts.source_right, sums.side)
+    # Derivatives by motion and drift take the time of the orbit for that of its exposures: 1e-4 yr of a year.
+    t, drift = np.full(n_exp, _time(orbit)), np.ones(1)
+    if problem.calibration.drift:
+        drift = np.array([1.0, orbit.drift.mean()])
+        sides = with_drift(problem, sides, orbit.drift[:, None])
+        matrix = with_drift(problem, matrix, drift[1])
+        matrix = with_drift(problem, matrix.swapaxes(1, 2), drift[1]).swapaxes(1, 2)
+    precision = exposure_precision(problem)
+    own, rest = slice(None, N_EXPOSURE), slice(N_EXPOSURE, None)
+    root = _inverse_roots(matrix[:, own, own] + np.diag(precision), orbit)
+    coupling = np.ascontiguousarray(matrix[:, own, rest])
+    half = (root @ coupling).reshape(-1, coupling.shape[2])
+    total = matrix[:, rest, rest].sum(0)
+    unit.matrix += total
+    unit.reduced += total - half.T @ half
+    unit.side += sides[:, rest].sum(0)
+    sums.chi2 += float((precision * exposure**2).sum())
+    for e in range(n_exp):
+        first, last = orbit.offset[e], orbit.offset[e + 1]
+        columns = kept[kernels.N_KEPT * first : kernels.N_KEPT * last].reshape(kernels.N_KEPT, -1)
+        kernels.add_sources(orbit.source[first:last], t[e], columns, root[e], sums.full, sums.reduced)
+    order = np.argsort(orbit.source, kind="stable")
+    seen, start = np.unique(orbit.source[order], return_index=True)
+    start = np.append(start, n_obs)
+    kernels.add_couplings(
+        order, start, unit.place[seen], orbit.chip, factors, n_term, t[0], drift, unit.coupling
+    )
+    inverse = root.swapaxes(1, 2) @ root
+    one = OrbitSystem(orbit, t, kept, inverse, coupling, sides[:, own] - precision * exposure)
+    return one, residual, weights
 
 
-def _times(orbit: Orbit, shared: Shared) -> Float[np.ndarray, " n_exp"]:
-    """Barycentric times of the exposures.
-
-    For all sources of an exposure the same: those at its edges are off by 1e-7 yr, which no derivative minds.
-    """
+def _time(orbit: Orbit) -> float:
+    """Barycentric time of an orbit [Julian year], that of light from the boresight."""
     observer, boresight = orbit.exposures.observer, orbit.exposures.axes.z
     delay = sum(np.asarray(b) * np.asarray(z) for b, z in zip(observer.b, boresight, strict=True))
-    return (np.asarray(observer.t) + LIGHT_TIME_YR_PER_AU * delay)[:, 0]
+    return float((np.asarray(observer.t) + LIGHT_TIME_YR_PER_AU * delay).mean())
 
 
 def with_drift(
-    problem: Problem, columns: Float[np.ndarray, "*shape n_shared"], at: float
+    problem: Problem, columns: Float[np.ndarray, "*shape n_shared"], at: float | np.ndarray
 ) -> Float[np.ndarray, "*shape n"]:
     """With the drift's unknowns: derivatives by them are those by the coefficients times the time `at`."""
     if not problem.calibration.drift:
@@ -355,16 +351,16 @@ def with_drift(
     return np.concatenate([before, unit, at * unit, chips], axis=-1)
 
 
-def _inverse_root(block: np.ndarray, orbit: Orbit, e: int, n_obs: int) -> np.ndarray:
-    """Inverse of the lower Cholesky factor of an exposure's block."""
-    scale = 1.0 / np.sqrt(np.diag(block))
-    try:
-        factor = np.linalg.cholesky(block * scale[:, None] * scale)
-    except LinAlgError:
-        factor = np.zeros((N_EXPOSURE, N_EXPOSURE))
-    if not (np.diag(factor) > 1e-6).all():
+def _inverse_roots(block: Float[np.ndarray, "n_exp 5 5"], orbit: Orbit) -> Float[np.ndarray, "n_exp 5 5"]:
+    """Inverses of the lower Cholesky factors of the exposures' blocks."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(block, axis1=1, axis2=2), np.finfo(float).tiny))
+    scaled = block * scale[:, :, None] * scale[:, None, :]
+    free = np.linalg.eigvalsh(scaled)[:, 0] < SINGULAR
+    if free.any():
+        e = int(np.argmax(free))
         raise ConvergenceError(
-            f"orbit {orbit.number}, exposure {e} of the orbit, with {n_obs} measurements: its attitude and "
-            "focal lengths are not determined; leave the exposure out, or give them priors"
+            f"orbit {orbit.number}, exposure {e} of the orbit, with {np.diff(orbit.offset)[e]} measurements: "
+            "its attitude and focal lengths are not determined; leave the exposure out, or give them priors"
         )
-    return np.linalg.solve(factor, np.eye(N_EXPOSURE)) * scale
+    identity = np.broadcast_to(np.eye(N_EXPOSURE), block.shape)
+    return np.linalg.solve(np.linalg.cholesky(scaled), identity) * scale[:, None, :]

@@ -113,21 +113,27 @@ def _orbit(
     """Add the noise of an orbit to sources and calibration; returns that of its exposures, with priors."""
     (shared, exposure, weight, noise), (out, shared_sides) = at, sums
     orbit, n = one.orbit, len(out)
-    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(orbit.n_exp))
-    wide = jax.random.normal(jax.random.fold_in(key, orbit.n_exp), (n, orbit.n_exp, N_EXPOSURE))
+    own_key, key = jax.random.split(key)
+    wide = jax.random.normal(own_key, (n, orbit.n_exp, N_EXPOSURE))
     sides = np.asarray(wide) * np.sqrt(exposure_precision(problem))
-    for inside, group in groups(orbit, exposure, weight, noise):
-        rows = np.array(inside + [inside[-1]] * (len(group.drift) - len(inside)))
-        parts = noise_products(problem, shared, group, keys[rows], n)
+    n_own, n_term = problem.calibration.n_chip_unknown, problem.camera.optics.distortion.n_term
+    shared_side = np.zeros((n, 2 * n_term + problem.camera.n_chip * n_own))
+    for inside, group in groups(orbit, problem.camera.n_chip, exposure, weight, noise):
+        # The first measurement of a panel tells it from all others of the orbit.
+        first_rows = np.resize([panel.first for panel in inside], len(group.drift))
+        keys = jax.vmap(partial(jax.random.fold_in, key))(first_rows)
+        parts = noise_products(problem, shared, group, keys, n)
         of_sources, of_shared = (np.asarray(part) for part in parts)
-        for k, e in enumerate(inside):
-            first, last = orbit.offset[e], orbit.offset[e + 1]
-            side = with_drift(problem, of_shared[:, k], orbit.drift[e])
-            sides[:, e] += side[:, :N_EXPOSURE]
-            shared_sides += side[:, N_EXPOSURE:]
+        for k, (e, chip, first, last) in enumerate(inside):
+            sides[:, e] += of_shared[:, k, :N_EXPOSURE]
+            shared_side[:, : 2 * n_term] += of_shared[:, k, N_EXPOSURE:-n_own]
+            begin = 2 * n_term + n_own * chip
+            shared_side[:, begin : begin + n_own] += of_shared[:, k, -n_own:]
             for draw in range(n):
-                values = np.ascontiguousarray(of_sources[draw, :, k, : last - first])
-                kernels.add_sides(orbit.source[first:last], one.t[e], values, out[draw].source)
+                kernels.add_sides(k, orbit.source[first:last], of_sources[draw], out[draw].source)
+    before = np.zeros((n, N_EXPOSURE))
+    expanded = with_drift(problem, np.concatenate([before, shared_side], axis=1), orbit.drift.mean())
+    shared_sides += expanded[:, N_EXPOSURE:]
     return sides
 
 
