@@ -37,6 +37,7 @@ def solve(
     n_obs = ranks.sum(sum((np.bincount(o.source, minlength=n_source) for o in orbits), np.zeros(n_source)))
     return Result(
         state=progress.state,
+        in_convention=progress.state,
         history=progress.history,
         covariance=problem.sources.covariance,
         is_marginal=options.n_probe > 0,
@@ -62,6 +63,6 @@ def _step(problem: Problem, progress: Progress, step: int, ranks: Ranks) -> Prog
     exposure = [values + rng.normal(size=(1, 5)) for values, rng in zip(state.exposure, drawn, strict=True)]
     state = state._replace(source=1.1 * state.source + chi2 / 3, unit=state.unit + 1 / step)
     state = state._replace(exposure=tuple(exposure))
-    line = Iteration(step, float(chi2[0]), 54, 1e-4, 1e-5, 20, 1e-9, 0.5, 1 / 3)
+    line = Iteration(step, float(chi2[0]), 54, 1e-4, 1e-5, 20, 1e-9, 0.5, 1 / 3, step == 2)
     weight = tuple(0.9 * values for values in progress.weight)
     return progress._replace(state=state, weight=weight, n_weights=step, history=(*progress.history, line))

@@ -25,8 +25,6 @@ from galcen.stages.solver_run import checkpoint_folder, gathered, hooks, identit
 
 STAGE = "solve_iterative"
 
-PARALLAX = 2
-
 Numbers = dict[str, np.ndarray | float]
 
 log = logging.getLogger(__name__)
@@ -76,7 +74,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
         predicted, attitude = _collected(file, problem, result, ranks)
         if ranks.rank == 0:
             made_by = provenance(STAGE, settings.model_dump(), inputs)
-            solution = _solution(problem, result) | {"attitude_scale": attitude}
+            solution = _solution(result) | {"attitude_scale": attitude}
             write_problem_answer(output, problem_file, solution, predicted, made_by | attributes)
         remove(folder, ranks)
         log.info(
@@ -139,10 +137,9 @@ def _collected(
     return pixel, attitude
 
 
-def _solution(problem: Problem, result: Result) -> Numbers:
+def _solution(result: Result) -> Numbers:
     """Datasets of the group `solution`."""
     a, b = result.state.unit[0].reshape(2, -1)
-    mean, error = _mean_parallax(problem, result)
     return {
         "s": result.state.source,
         "sigma": np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
@@ -150,17 +147,6 @@ def _solution(problem: Problem, result: Result) -> Numbers:
         "A_um": a,
         "B_um": b,
         "detector": result.state.chip,
-        "mean_parallax": mean,
-        "mean_parallax_sigma": error,
+        "mean_parallax": result.mean_parallax,
+        "mean_parallax_sigma": result.mean_parallax_error,
     }
-
-
-def _mean_parallax(problem: Problem, result: Result) -> tuple[float, float]:
-    """Mean over all sources and its error: the solver's, and the priors of sources without measurements."""
-    unseen, n_source = result.n_obs == 0, len(result.n_obs)
-    n_seen = n_source - np.count_nonzero(unseen)
-    total = n_seen * result.mean_parallax + problem.sources.mean[unseen, PARALLAX].sum()
-    # Nothing ties a source that was never measured to the others.
-    variance = (n_seen * result.mean_parallax_error) ** 2
-    variance += problem.sources.covariance[unseen, PARALLAX, PARALLAX].sum()
-    return float(total / n_source), float(np.sqrt(variance) / n_source)

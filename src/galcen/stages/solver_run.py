@@ -73,7 +73,7 @@ def hooks(
     if not all(ranks.share(resume is not None)):
         resume = None
     if resume is not None:
-        log.info("going on after step %d from %s", len(resume.history), folder)
+        log.info("going on after %d steps, from %s", len(resume.history), folder)
     return Hooks(report if ranks.rank == 0 else None, keep, resume, probe_key)
 
 

@@ -34,8 +34,11 @@ def test_an_interrupted_solution_ends_the_same(problem, tmp_path, caplog):
             solve(problem, Options(), ALONE, hooks(), killed_after=after)
     with caplog.at_level(logging.INFO):
         resumed = solve(problem, Options(), ALONE, hooks())
-    assert "going on after step 2" in caplog.text
+    assert "going on after 2 steps" in caplog.text
     assert resumed.history == through.history
+    assert [type(value) for line in resumed.history for value in line] == [
+        type(value) for line in through.history for value in line
+    ]
     for got, expected in zip(resumed.state[:3], through.state[:3], strict=True):
         np.testing.assert_array_equal(got, expected)
     for name in ("weight", "exposure_noise"):
