@@ -14,7 +14,7 @@ class SchemaError(GalcenError):
 
 
 class ResourceError(GalcenError):
-    """An external model table that is missing or fails its checksum."""
+    """An external model table that is missing or fails its checksum; a disc that is full."""
 
 
 class ConvergenceError(GalcenError):

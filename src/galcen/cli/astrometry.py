@@ -45,4 +45,19 @@ def judge_plate(
     stage.run(files, output, json.loads(options))
 
 
-COMMANDS = (plate, plate_motion, judge_plate)
+def solve_iterative(
+    problem: Annotated[Path, typer.Option(help="Problem file; docs/solver_mpi.md has its layout.")],
+    output: Annotated[Path, typer.Option(help="The same with the solution in it.")],
+    scheme: Annotated[str | None, typer.Option(help="cg or block-gauss-seidel.")] = None,
+    ranks: Annotated[int | None, typer.Option(min=1, help="Fail unless so many were started.")] = None,
+    options: Annotated[str, typer.Option(help="The others, as JSON.")] = "{}",
+) -> None:
+    """Solve sources, attitudes and camera of all orbits at once; on one rank, or under mpiexec or srun."""
+    from galcen.config.iterative_problem import parse  # deferred: keeps --help fast
+    from galcen.stages import solve_problem as stage
+
+    settings = parse(options, **({} if scheme is None else {"scheme": scheme}))
+    stage.run(problem, output, settings, ranks)
+
+
+COMMANDS = (plate, plate_motion, judge_plate, solve_iterative)

@@ -70,8 +70,12 @@ class _FailureKeeper(io.FileIO):
 
 
 @contextmanager
-def create(path: Path, product: str, attributes: Mapping[str, str]) -> Iterator[h5py.File]:
+def create(
+    path: Path, product: str, attributes: Mapping[str, str], *, is_durable: bool = False
+) -> Iterator[h5py.File]:
     """A new product, renamed into place when the block ends without error.
+
+    With `is_durable` it is on the disc before it gets its name, whatever happens to the machine then.
 
     Raises
     ------
@@ -91,6 +95,8 @@ def create(path: Path, product: str, attributes: Mapping[str, str]) -> Iterator[
             # Whatever HDF5 made of it, the disc's error is the one to tell.
             if stream.failure is not None:
                 raise stream.failure
+        if is_durable:
+            os.fsync(stream.fileno())
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path):
 
 def _ranges():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    texts = project["project"]["dependencies"] + [t for g in project["dependency-groups"].values() for t in g]
+    groups = project["dependency-groups"] | project["project"]["optional-dependencies"]
+    texts = project["project"]["dependencies"] + [text for group in groups.values() for text in group]
     return {r.name: r for r in map(Requirement, texts)}
 
 
