@@ -1,10 +1,9 @@
 """Speed of the observation model on one core or one GPU: `python benchmarks/mapping.py [--json]`.
 
-The observations of an orbit: exposures of `N_OBS` stars out of `N_SOURCE`, one distortion, four chips.
-Residuals: from the unknowns of sources, exposures and camera to observed minus predicted, source and chip
-gathered for each observation. Linearisation: the same with the derivatives by all unknowns and the normal
-equations: 5 x 5 blocks of the sources with their right sides, source by exposure, and exposure and camera
-(36 + 20) among themselves.
+The observations of an orbit: panels of `N_OBS` stars, each on one chip, out of `N_SOURCE`, one distortion.
+Residuals: from the unknowns of sources, exposures and camera to observed minus predicted, sources gathered
+for each observation. Blocks: the same with the derivatives by all unknowns, and the products that the normal
+equations are summed from; the whole sweep that makes them is measured by `solver`.
 """
 
 import json
@@ -22,7 +21,7 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from galcen.astrometry.blocks import blocks  # noqa: E402 - float64 first
+from galcen.astrometry.iterative.blocks import Blocks, blocks  # noqa: E402 - float64 first
 from galcen.mapping.detector import Affine, Chip, ChipOffsets, affine, moved  # noqa: E402
 from galcen.mapping.distortion import Coefficients  # noqa: E402
 from galcen.mapping.forward import (  # noqa: E402
@@ -40,12 +39,12 @@ from galcen.mapping.vector import Vector  # noqa: E402
 
 ON_CPU = jax.default_backend() == "cpu"
 N_SOURCE, REPEATS = 10_000, 9
-N_OBS = 3072 if ON_CPU else 8192
-"""Of an exposure."""
-N_EXPOSURE = 96 if ON_CPU else 8192
-GROUP_RESIDUAL = 1 if ON_CPU else 512
-"""Exposures at once: few enough that a core's second cache holds what lies between."""
-GROUP_LINEAR = 1 if ON_CPU else 128
+N_OBS = 256
+"""Of a panel."""
+N_PANEL = 1152 if ON_CPU else 262_144
+GROUP_RESIDUAL = 16 if ON_CPU else 16_384
+"""Panels at once: few enough that a core's second cache holds what lies between."""
+GROUP_BLOCKS = 16 if ON_CPU else 4096
 OPTICS, FOCAL_LENGTH_UM, N_CHIP = Optics(), 4.3704e6, 4
 
 
@@ -58,7 +57,7 @@ class Camera(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What belongs to exposures: arrays (n_exp, 1), and to observations: (n_exp, N_OBS)."""
+    """What belongs to panels: arrays (n_panel, 1), and to observations: (n_panel, N_OBS)."""
 
     exposure: Exposure
     attitude: Attitude
@@ -68,14 +67,14 @@ class Rows(NamedTuple):
     seen: tuple[jax.Array, jax.Array]
 
 
-def case(n_exposure: int) -> tuple[Triad, Offsets, Camera, Rows]:
+def case(n_panel: int) -> tuple[Triad, Offsets, Camera, Rows]:
     """An orbit drawn at random."""
     rng = np.random.default_rng(1)
 
     def normal(sigma: float, *shape: int) -> jax.Array:
         return jnp.asarray(rng.normal(0.0, sigma, shape))
 
-    each = (n_exposure, 1)
+    each = (n_panel, 1)
     at = triad(*(jnp.asarray(np.deg2rad(c + rng.uniform(-0.3, 0.3, N_SOURCE))) for c in (266.1, -29.1)))
     offsets = Offsets(*normal(5.0, 5, N_SOURCE))
     angles = np.arange(4) * np.pi / 2 - np.pi / 2
@@ -91,16 +90,16 @@ def case(n_exposure: int) -> tuple[Triad, Offsets, Camera, Rows]:
         jnp.ones(each),
     )
     pointing = (jnp.deg2rad(c + normal(0.01, *each)) for c in (266.1, -29.1, 0.0))
-    wide = (n_exposure, N_OBS)
+    wide = (n_panel, N_OBS)
     rows = Rows(
         Exposure(observer, telescope_axes(*pointing)),
         Attitude(*normal(100.0, 3, *each)),
         tuple(normal(10.0, 2, *each)),
         # A source is seen once in an exposure.
-        jnp.asarray(np.argsort(rng.random((n_exposure if ON_CPU else 8, N_SOURCE)))[:, :N_OBS])[
-            np.arange(n_exposure) % (n_exposure if ON_CPU else 8)
+        jnp.asarray(np.argsort(rng.random((n_panel if ON_CPU else 8, N_SOURCE)))[:, :N_OBS])[
+            np.arange(n_panel) % (n_panel if ON_CPU else 8)
         ],
-        jnp.asarray(rng.integers(0, N_CHIP, wide)),
+        jnp.asarray(rng.integers(0, N_CHIP, each)),
         tuple(normal(500.0, 2, *wide)),
     )
     return at, offsets, camera, rows
@@ -122,10 +121,8 @@ def residuals(paths: Path, chips: Affine, camera: Camera, rows: Rows) -> tuple[j
     return rows.seen[0] - nx, rows.seen[1] - ny
 
 
-def normal_equations(
-    at: Triad, offsets: Offsets, camera: Camera, sums: tuple, rows: Rows
-) -> tuple[tuple, tuple]:
-    """Sums with some exposures added, and the blocks of these alone."""
+def panel_blocks(at: Triad, offsets: Offsets, camera: Camera, rows: Rows) -> Blocks:
+    """Blocks of some panels."""
     known = taken(at, rows.source)
     model = linearised(
         OPTICS,
@@ -141,18 +138,8 @@ def normal_equations(
         ),
     )
     residual = (rows.seen[0] - model.pixel[0], rows.seen[1] - model.pixel[1])
-    weight = jnp.full(rows.chip.shape, 100.0)
-    part = blocks(model, residual, (weight, weight), rows.chip, N_CHIP)
-    source, right, camera_block = sums
-    for k in range(len(rows.source)):
-        source = source.at[:, rows.source[k]].add(
-            part.source[:, k], unique_indices=True, mode="promise_in_bounds"
-        )
-        right = right.at[:, rows.source[k]].add(
-            part.source_right[:, k], unique_indices=True, mode="promise_in_bounds"
-        )
-    camera_block = camera_block + part.shared[:, 5:, 5:].sum(0)
-    return (source, right, camera_block), (part.shared[:, :5], part.shared_right, part.source_exposure)
+    weight = jnp.full(rows.source.shape, 100.0)
+    return blocks(model, residual, (weight, weight))
 
 
 def grouped(rows: Rows, size: int) -> Rows:
@@ -169,10 +156,17 @@ def all_residuals(at: Triad, offsets: Offsets, camera: Camera, rows: Rows, size:
 
 
 @partial(jax.jit, static_argnames="size")
-def all_normal_equations(at: Triad, offsets: Offsets, camera: Camera, rows: Rows, size: int) -> tuple:
-    """Normal equations of all exposures."""
-    sums = jnp.zeros((15, N_SOURCE)), jnp.zeros((5, N_SOURCE)), jnp.zeros((56, 56))
-    return jax.lax.scan(partial(normal_equations, at, offsets, camera), sums, grouped(rows, size))
+def all_blocks(at: Triad, offsets: Offsets, camera: Camera, rows: Rows, size: int) -> tuple:
+    """Sums of the blocks of all panels: what a sweep keeps would not fit."""
+
+    def added(sums: Blocks, part: Rows) -> tuple[Blocks, None]:
+        found = panel_blocks(at, offsets, camera, part)
+        return jax.tree.map(jnp.add, sums, found), None
+
+    parts = grouped(rows, size)
+    shape = jax.eval_shape(partial(panel_blocks, at, offsets, camera), jax.tree.map(lambda v: v[0], parts))
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+    return jax.lax.scan(added, nothing, parts)[0]
 
 
 def rate(function, *arguments: object, size: int, n_obs: int) -> float:  # noqa: ANN001 - any function
@@ -192,13 +186,11 @@ def rate(function, *arguments: object, size: int, n_obs: int) -> float:  # noqa:
 
 def main() -> None:
     """Measure and print."""
-    n_obs = N_EXPOSURE * N_OBS
-    arguments = case(N_EXPOSURE)
+    n_obs = N_PANEL * N_OBS
+    arguments = case(N_PANEL)
     answer = {
         "residual_obs_per_second_per_core": rate(all_residuals, *arguments, size=GROUP_RESIDUAL, n_obs=n_obs),
-        "linearise_obs_per_second_per_core": rate(
-            all_normal_equations, *arguments, size=GROUP_LINEAR, n_obs=n_obs
-        ),
+        "blocks_obs_per_second_per_core": rate(all_blocks, *arguments, size=GROUP_BLOCKS, n_obs=n_obs),
         "device": jax.devices()[0].device_kind,
         "n_obs": n_obs,
     }

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("posterior", "draws", "survey", "workflow")
-NAMES = ("posterior", "draws", "mapping", "workflow")
+NAMES = ("posterior", "draws", "mapping", "survey", "solver", "workflow")
 
 
 def main() -> None:

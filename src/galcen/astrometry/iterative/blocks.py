@@ -2,8 +2,8 @@
 
 A panel holds measurements of one exposure on one chip. Of the unknowns that it shares, first come the five
 of the exposure, then the coefficients A, then B, of the distortion, then those of the chip. Only what a panel
-sums over its measurements is a matrix here; what belongs to sources is still by measurement, and products with
-the distortion are left as their factors, basis and shift.
+sums over its measurements is a matrix here; what belongs to sources is still by measurement, and products
+with the distortion are left as their factors, basis and shift.
 """
 
 from typing import NamedTuple

@@ -95,7 +95,7 @@ def flat(unknowns):
 
 def reduced(case):
     """S and g of the dense system."""
-    problem, state, _, _, (normal, side, _) = case
+    _, state, _, _, (normal, side, _) = case
     n = state.source.size + state.unit.size + state.chip.size
     gain = np.linalg.solve(normal[n:, n:], np.column_stack([normal[n:, :n], side[n:]]))
     return normal[:n, :n] - normal[:n, n:] @ gain[:, :-1], side[:n] - normal[:n, n:] @ gain[:, -1], n
