@@ -1,0 +1,65 @@
+"""The solution of all orbits in the workflow: dry runs."""
+
+import re
+
+import pytest
+import yaml
+
+from project import snakemake
+
+SURVEY = {"enabled": True, "orbits_per_job": 2, "last_stage": "exposures", "plan": {"n_orbits": 4}}
+
+
+def planned(folder, name, *arguments, survey=SURVEY, check=True, **solver):
+    """What a dry run with a solver says."""
+    values = {"run": name, "survey": survey, "solver": solver}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    return snakemake(folder, "-n", "-p", "--configfile", f"{name}.yaml", *arguments, check=check)
+
+
+def jobs(text):
+    """Jobs of each rule."""
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+
+
+def command(text):
+    """Command of the solution."""
+    return next(line for line in text.splitlines() if "galcen solve-iterative" in line)
+
+
+def test_solving_adds_the_solution_and_its_comparison(folder):
+    """Exposures are enough: no plate is solved; and nothing is added where it is not asked for."""
+    found = jobs(planned(folder, "solved", enabled=True))
+    assert found["solve_iterative"] == found["compare"] == 1
+    assert found["expose"] == 2
+    assert not {"plate", "plate_motion", "judge_plate"} & set(found)
+    assert not {"solve_iterative", "compare"} & set(jobs(planned(folder, "unsolved")))
+    both = jobs(planned(folder, "both", survey={**SURVEY, "last_stage": "plates"}, enabled=True))
+    assert both["plate"] == 2
+    assert both["compare"] == both["judge_plate"] == 1
+
+
+def test_ranks_are_started_as_the_profile_says(folder):
+    """One rank without MPI; several by mpiexec or what the profile has; the same options for all."""
+    one = command(planned(folder, "ranks", enabled=True))
+    assert re.match(r"(Shell command: )?\s*galcen solve-iterative --ranks 1 ", one)
+    text = planned(folder, "ranks", enabled=True, ranks=4, gpus=2)
+    four = command(text)
+    assert "mpiexec -n 4 galcen solve-iterative --ranks 4 " in four
+    assert one.split("--options")[1] == four.split("--options")[1]
+    for resource in ("mpi=1", "tasks=4", "gpu=2", "tasks_per_gpu=2", "mem_mb_per_cpu=8000"):
+        assert resource in text
+    override = "--set-resources", "solve_iterative:start=srun --mpi=pmi2"
+    assert "srun --mpi=pmi2 -n 4 galcen" in command(
+        planned(folder, "ranks", *override, enabled=True, ranks=4)
+    )
+    assert "srun" not in command(planned(folder, "ranks", *override, enabled=True))
+
+
+@pytest.mark.parametrize("survey", [{"enabled": False}, {**SURVEY, "last_stage": "plan"}])
+def test_a_solution_without_exposures_is_refused(folder, survey):
+    """Before the first job."""
+    text = planned(folder, "refused", survey=survey, check=False, enabled=True)
+    assert "solver.enabled needs exposures" in text
+    assert "Traceback" not in text
