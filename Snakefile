@@ -16,6 +16,7 @@ include: "workflow/rules/survey.smk"
 include: "workflow/rules/expose.smk"
 include: "workflow/rules/astrometry.smk"
 include: "workflow/rules/judge_plate.smk"
+include: "workflow/rules/solver.smk"
 include: "workflow/rules/report.smk"
 
 

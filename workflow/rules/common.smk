@@ -111,6 +111,40 @@ def plate_motion_options():
     return choices("plate_motion", plate=plate, survey={"plan": plan})
 
 
+def solver_options():
+    """Options of the solution of all orbits: all but where it runs, which changes no result."""
+    where = {"enabled", "ranks", "gpus"}
+    solver = SETTINGS.solver.model_dump(mode="json", exclude=where)
+    plan = {"epoch": SETTINGS.survey.plan.epoch}
+    return choices(
+        "solve_iterative", seed=SETTINGS.seed, solver=solver, survey={"plan": plan}
+    )
+
+
+def solver_resources():
+    """Resources of the solution of all orbits that not every configuration has.
+
+    Slurm takes no `tasks` of 1, and starts itself what has no `mpi`. So `mpi` only says that there are several ranks,
+    and `start`, which a profile may set whatever their number, how they are started. Memory is that of a rank: several
+    nodes may share the job.
+    """
+    ranks, gpus = SETTINGS.solver.ranks, SETTINGS.solver.gpus
+    several = {
+        "mpi": 1,
+        "tasks": ranks,
+        "mem_mb_per_cpu": lambda wildcards, attempt: 8000 * attempt,
+    }
+    per_gpu = {"gpu": gpus, "tasks_per_gpu": ranks // gpus} if gpus else {}
+    return (several if ranks > 1 else {}) | per_gpu
+
+
+def solver_command():
+    """Start of the solution of all orbits; one rank has no number in `resources`, see above."""
+    if SETTINGS.solver.ranks == 1:
+        return "galcen solve-iterative --ranks 1"
+    return "{resources.start} -n {resources.tasks} galcen solve-iterative --ranks {resources.tasks}"
+
+
 def astrometry():
     """What a survey ends in."""
     if not SETTINGS.survey.enabled:
@@ -122,6 +156,8 @@ def astrometry():
         ]
     if SETTINGS.survey.last_stage == "plates":
         made.append(results("astrometry/plate_quality.h5"))
+    if SETTINGS.solver.enabled:
+        made.append(results("astrometry/comparison.h5"))
     return made
 
 

@@ -10,6 +10,9 @@ rule report_page:
             if SETTINGS.survey.enabled and SETTINGS.survey.last_stage == "plates"
             else []
         ),
+        comparison=(
+            results("astrometry/comparison.h5") if SETTINGS.solver.enabled else []
+        ),
     output:
         report(
             results("report.html"),
@@ -40,7 +43,7 @@ rule report_page:
         ),
         parts=lambda wildcards, input: " ".join(
             f"--{name.replace('_', '-')} {input[name]}"
-            for name in ("merge", "calibration", "plan", "plate_quality")
+            for name in ("merge", "calibration", "plan", "plate_quality", "comparison")
             if input[name]
         ),
     shell:

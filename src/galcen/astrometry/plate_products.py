@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from galcen.astrometry.plate import Plate
 from galcen.astrometry.plate_problem import N_CHIP, N_EXPOSURE, PlateProblem
 from galcen.astrometry.weights import BAD
-from galcen.mapping.frames import Attitude, composed, turned
+from galcen.mapping.frames import Attitude, Axes, composed, turned
 from galcen.mapping.source_motion import triad
 from galcen.mapping.vector import dot, sky_angles
 
@@ -61,24 +61,27 @@ def source_columns(problem: PlateProblem, plate: Plate) -> Columns:
 def exposure_columns(problem: PlateProblem, plate: Plate) -> Columns:
     """Attitude, scale and residuals of the exposures."""
     values = plate.state.exposure.T
-    axes = composed(problem.exposures.axes, turned(Attitude(*(jnp.asarray(v)[:, None] for v in values[:3]))))
-    ra, dec = sky_angles(axes.z)
-    at = triad(ra, dec)
-    pa = jnp.arctan2(dot(axes.y, at.east), dot(axes.y, at.north))
     error = plate.y_sigma[: values.size].reshape(-1, N_EXPOSURE).T
     good = problem.observations.is_real & (plate.weight >= BAD)
     square = np.where(good[:, None], plate.residual, 0.0) ** 2
     number = np.count_nonzero(good, axis=1)
     return {
-        **{
-            name: np.degrees(np.asarray(angle))[:, 0]
-            for name, angle in (("ra", ra), ("dec", dec), ("pa", pa))
-        },
+        **pointing_columns(problem.exposures.axes, values[:3]),
         **dict(zip(ELEMENTS, values, strict=True)),
         **dict(zip((f"{name}_error" for name in ELEMENTS), error, strict=True)),
         "rms": np.sqrt(square.sum((1, 2)) / np.maximum(2 * number, 1)),
         "n_obs": np.count_nonzero(problem.observations.is_real, axis=1),
     }
+
+
+def pointing_columns(nominal: Axes, attitude: Float[np.ndarray, "3 n_exp"]) -> Columns:
+    """Boresight and position angle [deg] of exposures whose axes, arrays (n_exp, 1), the attitude turns."""
+    axes = composed(nominal, turned(Attitude(*(jnp.asarray(v)[:, None] for v in attitude))))
+    ra, dec = sky_angles(axes.z)
+    at = triad(ra, dec)
+    pa = jnp.arctan2(dot(axes.y, at.east), dot(axes.y, at.north))
+    angles = {"ra": ra, "dec": dec, "pa": pa}
+    return {name: np.degrees(np.asarray(angle))[:, 0] for name, angle in angles.items()}
 
 
 def calibration_columns(plate: Plate) -> Columns:
@@ -111,25 +114,38 @@ def residual_map(
     """
     seen = problem.observations
     good = seen.is_real & (plate.weight >= BAD)
-    place = np.floor((seen.pixel / side_pixel + 0.5) * BINS).clip(0, BINS - 1).astype(np.int64)
-    row = ((seen.chip * BINS + place[:, 0]) * BINS + place[:, 1])[good]
+    row = map_bins(seen.chip, seen.pixel[:, 0], seen.pixel[:, 1], side_pixel)[good]
     number = np.bincount(row, minlength=problem.camera.n_chip * BINS * BINS)
     used = np.flatnonzero(number)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(row, values[good], minlength=len(number))[used] / number[used]
 
-    centre = (np.arange(BINS) + 0.5) * side_pixel / BINS - side_pixel / 2
     return {
-        "chip": used // BINS**2,
-        "nx": centre[used // BINS % BINS],
-        "ny": centre[used % BINS],
+        **bin_places(used, side_pixel),
         "dx_before": mean(before[:, 0]),
         "dy_before": mean(before[:, 1]),
         "dx_after": mean(plate.residual[:, 0]),
         "dy_after": mean(plate.residual[:, 1]),
         "n_obs": number[used],
     }
+
+
+def map_bins(
+    chip: Int[np.ndarray, "*shape"],
+    nx: Float[np.ndarray, "*shape"],
+    ny: Float[np.ndarray, "*shape"],
+    side_pixel: float,
+) -> Int[np.ndarray, "*shape"]:
+    """Bin of a map over the chips that each place is in."""
+    x, y = (np.floor((n / side_pixel + 0.5) * BINS).clip(0, BINS - 1).astype(np.int64) for n in (nx, ny))
+    return (chip.astype(np.int64) * BINS + x) * BINS + y
+
+
+def bin_places(bins: Int[np.ndarray, " n_bin"], side_pixel: float) -> Columns:
+    """Chip, and centre from that of the chip [pixel], of bins of a map."""
+    centre = (np.arange(BINS) + 0.5) * side_pixel / BINS - side_pixel / 2
+    return {"chip": bins // BINS**2, "nx": centre[bins // BINS % BINS], "ny": centre[bins % BINS]}
 
 
 class DataPositions(NamedTuple):

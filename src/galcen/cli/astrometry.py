@@ -46,18 +46,55 @@ def judge_plate(
 
 
 def solve_iterative(
-    problem: Annotated[Path, typer.Option(help="Problem file; docs/solver_mpi.md has its layout.")],
-    output: Annotated[Path, typer.Option(help="The same with the solution in it.")],
+    exposures: Annotated[
+        list[Path] | None, typer.Argument(help="Measurements of all blocks of orbits; not with --problem.")
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option(help="The solution.")],
+    catalogue: Annotated[Path | None, typer.Option(help="Input catalogue, with exposures.")] = None,
+    problem: Annotated[
+        Path | None, typer.Option(help="Problem file; docs/solver_mpi.md has its layout.")
+    ] = None,
     scheme: Annotated[str | None, typer.Option(help="cg or block-gauss-seidel.")] = None,
     ranks: Annotated[int | None, typer.Option(min=1, help="Fail unless so many were started.")] = None,
     options: Annotated[str, typer.Option(help="The others, as JSON.")] = "{}",
 ) -> None:
-    """Solve sources, attitudes and camera of all orbits at once; on one rank, or under mpiexec or srun."""
-    from galcen.config.iterative_problem import parse  # deferred: keeps --help fast
-    from galcen.stages import solve_problem as stage
+    """Solve sources, attitudes and camera of all orbits at once; on one rank, or under mpiexec or srun.
 
-    settings = parse(options, **({} if scheme is None else {"scheme": scheme}))
-    stage.run(problem, output, settings, ranks)
+    From the exposures of a survey and its input catalogue, or from a problem file.
+    """
+    from galcen.errors import ConfigError  # deferred: keeps --help fast
+
+    chosen = {} if scheme is None else {"scheme": scheme}
+    if problem is not None and not exposures and catalogue is None:
+        from galcen.config.iterative_problem import parse  # deferred: keeps --help fast
+        from galcen.stages import solve_problem
+
+        solve_problem.run(problem, output, parse(options, **chosen), ranks)
+    elif problem is None and exposures and catalogue is not None:
+        from galcen.stages import solve_iterative as stage  # deferred: keeps --help fast
+
+        values = json.loads(options)
+        values["solver"] = {**values.get("solver", {}), **chosen}
+        stage.run(exposures, catalogue, output, values, ranks)
+    else:
+        raise ConfigError(
+            "solve-iterative: give either files of exposures with --catalogue, or --problem alone"
+        )
 
 
-COMMANDS = (plate, plate_motion, judge_plate, solve_iterative)
+def compare(
+    solution: Path,
+    stars: Path,
+    input_catalogue: Path,
+    output: Path,
+    injected: Annotated[list[Path], typer.Argument(help="The truth of every block of orbits.")],
+    options: str = "{}",
+) -> None:
+    """Compare the solution of all orbits of a mock survey with the truth."""
+    from galcen.stages import compare as stage  # deferred: keeps --help fast
+
+    stage.run(stage.Files(solution, stars, input_catalogue, injected), output, json.loads(options))
+
+
+COMMANDS = (plate, plate_motion, judge_plate, solve_iterative, compare)

@@ -35,11 +35,12 @@ def report_page(
     calibration: Path | None = None,
     plan: Path | None = None,
     plate_quality: Path | None = None,
+    comparison: Path | None = None,
 ) -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
-    astrometry = stage.Astrometry(plan, plate_quality)
+    astrometry = stage.Astrometry(plan, plate_quality, comparison)
     stage.run(model, truth, output, json.loads(options), merge, calibration, astrometry)
 
 

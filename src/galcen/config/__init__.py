@@ -19,6 +19,7 @@ from galcen.config.inference import Draw, Posterior
 from galcen.config.observation import Observation
 from galcen.config.plate import Plate
 from galcen.config.sky import Footprint, Tiling
+from galcen.config.solver import Solver
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError
@@ -59,6 +60,8 @@ class Config(Section):
     """Mock exposures."""
     plate: Plate = Plate()
     """Plate analysis."""
+    solver: Solver = Solver()
+    """Solution of all orbits at once."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -71,6 +74,11 @@ class Config(Section):
             raise ValueError(
                 f"calibration.error = {self.calibration.error} must not be below posterior.error_floor = "
                 f"{self.posterior.error_floor}: the stars would be given larger errors than they have"
+            )
+        if self.solver.enabled and not (self.survey.enabled and self.survey.last_stage != "plan"):
+            raise ValueError(
+                "solver.enabled needs exposures: set survey.enabled, and survey.last_stage to exposures or "
+                "plates"
             )
         return self
 

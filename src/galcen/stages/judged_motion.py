@@ -53,14 +53,11 @@ def judge_motion(found: Columns, truth: TrueSources, positions: OrbitPositions, 
     rows = truth.rows(found["source_id"], where)
     kind = truth.kind[rows]
     terms = place_terms(truth.catalogue["ra"][rows], truth.catalogue["dec"][rows])
-    estimates = _estimates(found, truth, rows)
+    estimates = estimates_of(found, truth, rows)
+    estimates.prior_precision[found["flags"] & Flag.HAS_PRIOR == 0] = 0.0
     frame = common_frame(terms, estimates, is_stated=False)
     error = np.stack([found[name] for name in ERRORS], axis=-1)
-    pulls = [
-        _row(k, (parameter, parameter), frame, (estimates.miss, error), np.flatnonzero(kind == k))
-        for parameter in range(len(PARAMETERS))
-        for k in range(len(KINDS))
-    ]
+    pulls = judged_parameters(frame, estimates.miss, error, kind)
     place = np.flatnonzero(kind == ARTIFICIAL)
     still, chi2, dof = _still(positions, truth, terms[place], rows[place], frame)
     stars = {
@@ -74,15 +71,35 @@ def judge_motion(found: Columns, truth: TrueSources, positions: OrbitPositions, 
     return JudgedMotion(pulls + still, stars, chi2, dof)
 
 
-def _estimates(found: Columns, truth: TrueSources, rows: np.ndarray) -> Estimates:
-    """The five parameters against the truth at the epoch of the solution."""
+def judged_parameters(
+    frame: Frame, miss: np.ndarray, error: np.ndarray, kind: np.ndarray
+) -> list[dict[str, float]]:
+    """Rows of `QUALITY_MOTION` for the five parameters, by parameter and class of sources."""
+    return [
+        _row(k, (parameter, parameter), frame, (miss, error), np.flatnonzero(kind == k))
+        for parameter in range(len(PARAMETERS))
+        for k in range(len(KINDS))
+    ]
+
+
+def estimates_of(found: Columns, truth: TrueSources, rows: np.ndarray) -> Estimates:
+    """The five parameters against the truth at the epoch of the solution, all with their catalogue as prior.
+
+    Parameters
+    ----------
+    found
+        The solution, columns as in the Gaia archive.
+    truth
+        The sources.
+    rows
+        Their rows in `truth`.
+    """
     epoch = float(found["ref_epoch"][0]) if len(rows) else truth.t0
     true = propagated(truth.motion.take(rows), epoch - truth.t0)
     misses = [*offsets(found["ra"], found["dec"], true.ra, true.dec)]
     misses += [found[name] - getattr(true, name) for name in PARAMETERS[2:]]
     known = catalogue_of({name: values[rows] for name, values in truth.catalogue.items()})
     prior = np.linalg.inv(motion_prior(known, epoch, PriorOptions()).covariance)
-    prior[found["flags"] & Flag.HAS_PRIOR == 0] = 0.0
     return Estimates(np.stack(misses, axis=-1), covariance_of(found, found["source_id"]), prior)
 
 

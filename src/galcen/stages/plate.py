@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import jax
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Int, Key
 
 from galcen import config
 from galcen.astrometry import plate as solver
@@ -44,6 +44,8 @@ from galcen.io.hdf5 import create, read_table, write_columns
 from galcen.io.plate_schema import PLATE, PLATE_CALIBRATION, PLATE_EXPOSURES, PLATE_MAP, PLATE_SOURCES
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE
+from galcen.mapping.camera import Camera
+from galcen.mapping.linearisation import Exposure
 from galcen.mapping.source_motion import Observer
 from galcen.mapping.vector import Vector
 from galcen.random import key
@@ -100,7 +102,7 @@ def run(
                 _keep_others(output, out, orbits, only)
             for orbit in orbits if only is None else [only]:
                 where = f"{exposures}: orbit {orbit}"
-                measured = _usable(read_orbit(file, orbit), where)
+                measured = usable(read_orbit(file, orbit), where)
                 stars = _stars(known, np.unique(measured.source_id), where)
                 group, stream = out.create_group(group_name(orbit)), key(settings.seed, "plate", orbit)
                 _solve_orbit(group, (where, stream), measured, (camera, stars), settings.plate)
@@ -119,8 +121,8 @@ def _keep_others(path: Path, out: h5py.File, orbits: list[int], only: int) -> No
         ) from None
 
 
-def _usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:
-    """The exposures with enough stars."""
+def usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:
+    """The exposures with enough stars; an error, which `where` begins, if none has."""
     count = np.diff(measured.offset)
     enough = count >= FEWEST_STARS
     if not enough.any():
@@ -219,14 +221,29 @@ def _variational(
 
 def _stars(known: Columns, used: np.ndarray, where: str) -> Columns:
     """The catalogue's rows of the stars that were measured."""
-    place = np.minimum(np.searchsorted(known["source_id"], used), len(known["source_id"]) - 1)
-    unknown = known["source_id"][place] != used
+    place = catalogue_rows(known["source_id"], used, where)
+    return {name: values[place] for name, values in known.items()}
+
+
+def catalogue_rows(
+    listed: Int[np.ndarray, " n_star"], used: Int[np.ndarray, " n"], where: str
+) -> Int[np.ndarray, " n"]:
+    """Rows of stars in a catalogue with ascending identifiers.
+
+    Raises
+    ------
+    SchemaError
+        A star is not in it; `where` begins the message.
+    """
+    place = np.minimum(np.searchsorted(listed, used), len(listed) - 1)
+    unknown = listed[place] != used
     if unknown.any():
         raise SchemaError(
             f"{where}: source_id {used[np.argmax(unknown)]} is not in the input catalogue "
-            f"({np.count_nonzero(unknown)} such stars); make exposures and catalogue from the same sources"
+            f"({len(np.unique(used[unknown]))} such stars); make exposures and catalogue from the same "
+            "sources"
         )
-    return {name: values[place] for name, values in known.items()}
+    return place
 
 
 def _problem(
@@ -237,9 +254,7 @@ def _problem(
     options: PlateSection,
 ) -> PlateProblem:
     """The measurements of an orbit and all that is known before."""
-    camera, table = sized.camera, measured.exposures
-    distortion = camera.optics.distortion._replace(order=options.distortion_order)
-    camera = camera._replace(optics=camera.optics._replace(distortion=distortion))
+    camera, table = with_order(sized.camera, options.distortion_order), measured.exposures
     observations = padded(
         measured.offset,
         np.searchsorted(stars["source_id"], measured.source_id),
@@ -249,25 +264,30 @@ def _problem(
     )
     prior = position_prior(catalogue_of(stars), *at, prior_options(options.priors))
     noise = options.priors.extra_noise_mas**2 * np.eye(2)
-    vectors = (Vector(*(table[f"{name}_{axis}"] for axis in "xyz")) for name in ("b", "beta", "sun"))
-    observer = Observer(table["t"] - at[0], *vectors, table["sun_dist"])
-    pointing = (np.radians(table[name]) for name in ("ra", "dec", "pa"))
     return PlateProblem(
         camera,
         observations,
-        exposures_at(*pointing, observer),
+        exposures_from(table, at[0]),
         SourcePrior(np.radians(stars["ra"]), np.radians(stars["dec"]), prior.mean, prior.covariance + noise),
-        _camera_prior(options.priors),
+        camera_prior(options.priors),
     )
 
 
-def _camera_prior(priors: PlatePriors) -> CameraPrior:
+def with_order(camera: Camera, order: int) -> Camera:
+    """The camera with a distortion of another order."""
+    distortion = camera.optics.distortion._replace(order=order)
+    return camera._replace(optics=camera.optics._replace(distortion=distortion))
+
+
+def exposures_from(table: Columns, epoch: float) -> Exposure:
+    """Exposures of a table `ORBIT_EXPOSURES`, arrays (n_exp, 1), with times from an epoch [Julian year]."""
+    vectors = (Vector(*(table[f"{name}_{axis}"] for axis in "xyz")) for name in ("b", "beta", "sun"))
+    observer = Observer(table["t"] - epoch, *vectors, table["sun_dist"])
+    return exposures_at(*(np.radians(table[name]) for name in ("ra", "dec", "pa")), observer)
+
+
+def camera_prior(priors: PlatePriors) -> CameraPrior:
     """Priors in the units of the solver."""
-
-    def width(value: float | None, unit: float) -> float:
-        """A flat prior is infinitely wide."""
-        return np.inf if value is None else value * unit
-
     pointing, twist = width(priors.attitude_deg, MAS_PER_DEG), width(priors.position_angle_deg, MAS_PER_DEG)
     focal_length, pixel = width(priors.focal_length, 1e6), width(priors.pixel_size, 1e6)
     shift, rotation = width(priors.chip_position_um, 1.0), width(priors.chip_rotation_deg, 1e6 * np.pi / 180)
@@ -276,6 +296,11 @@ def _camera_prior(priors: PlatePriors) -> CameraPrior:
         width(priors.distortion_um, 1.0),
         np.array([rotation, shift, shift, pixel, pixel]),
     )
+
+
+def width(value: float | None, unit: float = 1.0) -> float:
+    """Width of a prior in the unit of the solver; a flat one is infinitely wide."""
+    return np.inf if value is None else value * unit
 
 
 def prior_options(priors: PlatePriors) -> PriorOptions:

@@ -24,6 +24,7 @@ from galcen.stages.calibrate import sample_of
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import kernel_options, stars_of
 from galcen.stages.report_astrometry import plan_sections, quality_sections
+from galcen.stages.report_solution import comparison_sections
 
 N_EXAMPLE = 6
 
@@ -35,6 +36,7 @@ class Astrometry(NamedTuple):
 
     plan: Path | None = None
     plate_quality: Path | None = None
+    comparison: Path | None = None
 
 
 def run(
@@ -75,6 +77,7 @@ def run(
     if astrometry is not None:
         sections += plan_sections(astrometry.plan) if astrometry.plan else []
         sections += quality_sections(astrometry.plate_quality) if astrometry.plate_quality else []
+        sections += comparison_sections(astrometry.comparison) if astrometry.comparison else []
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
     write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))

@@ -1,0 +1,247 @@
+"""Solve all orbits of the survey at once: sources, attitudes and camera."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from galcen import config
+from galcen.astrometry.iterative import solve as solver
+from galcen.astrometry.iterative.options import Options
+from galcen.astrometry.iterative.problem import Problem
+from galcen.astrometry.iterative.result import Result
+from galcen.astrometry.iterative_products import (
+    Measured,
+    calibration_columns,
+    exposure_columns,
+    history_columns,
+    map_columns,
+    no_residuals,
+    residual_sums,
+    source_columns,
+)
+from galcen.config.solver import Solver
+from galcen.io.hdf5 import create, write_columns
+from galcen.io.iterative_schema import (
+    ITERATIVE,
+    ITERATIVE_CALIBRATION,
+    ITERATIVE_EXPOSURES,
+    ITERATIVE_HISTORY,
+    ITERATIVE_MAP,
+    ITERATIVE_SOURCES,
+    ITERATIVE_UNITS,
+    Flag,
+)
+from galcen.io.provenance import input_hashes, provenance
+from galcen.io.schema import Table
+from galcen.io.solver_checkpoint import remove
+from galcen.parallel.comm import World
+from galcen.parallel.partition import own_share
+from galcen.random import key
+from galcen.stages.iterative_problem import Survey, build, read_survey
+from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running
+
+STAGE = "solve_iterative"
+
+NO_PART_OF_THE_SOLUTION = {"enabled", "ranks", "gpus"}
+"""Of the section: a solution goes on from its checkpoint whatever they are."""
+
+Columns = dict[str, np.ndarray]
+
+log = logging.getLogger(__name__)
+
+
+class Own(NamedTuple):
+    """What a rank adds to the product."""
+
+    exposures: list[Columns]
+    """Columns of `ITERATIVE_EXPOSURES` of each of its orbits."""
+    residuals: np.ndarray
+    """Sums over its measurements, see `residual_sums`."""
+
+
+def run(
+    exposures: list[Path], catalogue: Path, output: Path, options: dict[str, Any], n_rank: int | None = None
+) -> None:
+    """Five parameters of every source of the catalogue, attitudes and camera, from all orbits together.
+
+    Parameters
+    ----------
+    exposures
+        Measurements of all blocks of orbits.
+    catalogue
+        What is known of the sources before.
+    output
+        The solution, written by rank 0; checkpoints lie beside it until it is written.
+    options
+        Sections `seed` and `solver` of the configuration, and of `survey` the epoch of the plan.
+    n_rank
+        Number of ranks that must be there; None: as many as were started.
+
+    Raises
+    ------
+    SchemaError
+        A file is damaged or does not fit the others, or an orbit has no exposure with three stars.
+    ConfigError
+        There are more or fewer ranks than asked for, or colours are asked for that the catalogue has not.
+    ConvergenceError
+        The solution does not settle.
+    ResourceError
+        A checkpoint cannot be written.
+    """
+    jax.config.update("jax_enable_x64", True)
+    settings = _settings(options)
+    choices, epoch = settings.solver, settings.survey.plan.epoch
+    with running(n_rank) as ranks:
+        begin = time.perf_counter()
+        survey = read_survey(exposures, catalogue, choices, epoch)
+        inputs = _hashes([catalogue, *exposures], ranks)
+        kept = choices.model_dump(mode="json", exclude=NO_PART_OF_THE_SOLUTION)
+        others = {"seed": settings.seed, "epoch": epoch, "version": options.get("version")}
+        run_identity = identity(kept | others, inputs)
+        ranks.agree(run_identity, "options, version of galcen or files")
+        mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
+        problem, tables = build(survey, choices, mine)
+        _tell(survey, problem, ranks)
+        folder = checkpoint_folder(output)
+        calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))
+        result = solver.solve(problem, solver_options(choices), ranks, calls)
+        own = own_products(survey, problem, tables, result)
+        parts, residuals = ranks.gather(own.exposures), ranks.sum(own.residuals)
+        if parts is not None:
+            every = [columns for part in parts for columns in part]
+            attributes = provenance(STAGE, options, inputs) | solution_attributes(survey, choices, result)
+            _write(output, attributes, product_tables(survey, problem, result, every, residuals))
+        remove(folder, ranks)
+        log.info(
+            "%d sources, %d steps, chi2/dof %.5f, %.1f s",
+            *(len(result.n_obs), len(result.history)),
+            *(result.chi2 / result.dof, time.perf_counter() - begin),
+        )
+
+
+def _settings(options: dict[str, Any]) -> config.Config:
+    names = ("seed", "solver", "survey")
+    return config.parse({n: options[n] for n in names if n in options}, "options of solve-iterative")
+
+
+def _write(output: Path, attributes: dict[str, str], tables: list[tuple[Table, Columns]]) -> None:
+    with create(output, ITERATIVE, attributes) as file:
+        for table, columns in tables:
+            write_columns(file, table, columns)
+
+
+def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:
+    """sha256 of all files; each rank reads its part of them."""
+    return {
+        name: text
+        for part in ranks.share(input_hashes(*paths[ranks.rank :: ranks.size]))
+        for name, text in part.items()
+    }
+
+
+def solver_options(choices: Solver) -> Options:
+    """Choices of the solver, out of the section."""
+    return Options(**{name: getattr(choices, name) for name in Options._fields})
+
+
+def own_products(survey: Survey, problem: Problem, tables: dict[int, Columns], result: Result) -> Own:
+    """What the rank's own orbits add to the product."""
+    n_chip, side = problem.camera.n_chip, survey.camera.side_pixel
+    parts, sums = [], no_residuals(n_chip)
+    for k, orbit in enumerate(problem.orbits):
+        measured = Measured(result.residual[k], result.weight[k], result.exposure_noise[k])
+        columns = exposure_columns(orbit, result.in_convention.exposure[k], measured)
+        exposure_id = tables[orbit.number]["exposure_id"]
+        parts.append(columns | {"exposure_id": exposure_id, "orbit": np.full(orbit.n_exp, orbit.number)})
+        sums = sums + residual_sums(orbit, measured, n_chip, side)
+    return Own(parts, sums)
+
+
+def product_tables(
+    survey: Survey, problem: Problem, result: Result, exposures: list[Columns], residuals: np.ndarray
+) -> list[tuple[Table, Columns]]:
+    """All tables of the product.
+
+    Parameters
+    ----------
+    survey, problem, result
+        What was solved; of the problem, only what all ranks share is used.
+    exposures
+        Of all orbits of all ranks.
+    residuals
+        Sums over all measurements, see `residual_sums`.
+    """
+    known = survey.catalogue
+    sources = source_columns(known["ra"], known["dec"], problem.camera, result, survey.epoch)
+    flags = (
+        np.where(result.is_held_by_prior, Flag.HELD_BY_PRIOR, 0)
+        | np.where(result.n_obs == 0, Flag.NOT_MEASURED, 0)
+        | np.where(known["is_reference"] > 0, Flag.REFERENCE, 0)
+        | np.where(known["is_artificial"] > 0, Flag.ARTIFICIAL, 0)
+    )
+    together = {name: np.concatenate([part[name] for part in exposures]) for name in exposures[0]}
+    order = np.argsort(together["exposure_id"], kind="stable")
+    orbits = survey.orbits
+    begin, end = (np.array([getattr(orbit, name) for orbit in orbits]) for name in ("begin", "end"))
+    units = {
+        "orbit": np.array([orbit.number for orbit in orbits]),
+        "unit": survey.units.unit,
+        "t": 0.5 * (begin + end),
+        "t_begin": survey.units.begin,
+        "t_end": survey.units.end,
+        "n_obs": np.array([orbit.n_obs for orbit in orbits]),
+    }
+    return [
+        (ITERATIVE_SOURCES, sources | {"source_id": known["source_id"], "flags": flags}),
+        (ITERATIVE_EXPOSURES, {name: values[order] for name, values in together.items()}),
+        (ITERATIVE_UNITS, units),
+        (ITERATIVE_CALIBRATION, calibration_columns(problem, result.in_convention)),
+        (ITERATIVE_HISTORY, history_columns(result.history)),
+        (ITERATIVE_MAP, map_columns(residuals, survey.camera.side_pixel)),
+    ]
+
+
+def solution_attributes(survey: Survey, choices: Solver, result: Result) -> dict[str, str]:
+    """What the file says of the whole solution."""
+    calibration = choices.calibration
+    numbers = {
+        "t0": survey.epoch,
+        **{
+            name: float(getattr(result, name))
+            for name in ("chi2", "dof", "mean_parallax", "mean_parallax_error")
+        },
+    }
+    return {
+        **{name: repr(value) for name, value in numbers.items()},
+        "scheme": choices.scheme,
+        "is_marginal": str(bool(result.is_marginal)),
+        "camera": survey.camera.to_json(),
+        "distortion_order": str(choices.distortion_order),
+        "extra_terms": json.dumps(list(calibration.extra_terms)),
+        "calibration": json.dumps(calibration.model_dump(mode="json"), sort_keys=True),
+    }
+
+
+def _tell(survey: Survey, problem: Problem, ranks: World) -> None:
+    """How large the problem is; rank 0 speaks for all."""
+    if ranks.rank:
+        return
+    references = int(np.count_nonzero(survey.catalogue["is_reference"]))
+    if not references:
+        log.warning("no reference star; the priors of the others alone tie the solution to the sky")
+    log.info(
+        "%d sources, %d of them references; %d orbits, %d measurements; %d units of the calibration with %d "
+        "unknowns each; %d ranks",
+        len(survey.catalogue["source_id"]),
+        references,
+        len(survey.orbits),
+        sum(orbit.n_obs for orbit in survey.orbits),
+        problem.n_unit,
+        problem.n_unit_unknown,
+        ranks.size,
+    )

@@ -1,0 +1,102 @@
+"""The solution of all orbits in the workflow: dry runs, and a small survey to the end."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from project import BIN, make_project, snakemake
+
+SURVEY = {"enabled": True, "orbits_per_job": 2, "last_stage": "exposures", "plan": {"n_orbits": 4}}
+
+
+def planned(folder, name, *arguments, survey=SURVEY, check=True, **solver):
+    """What a dry run with a solver says."""
+    values = {"run": name, "survey": survey, "solver": solver}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    return snakemake(folder, "-n", "-p", "--configfile", f"{name}.yaml", *arguments, check=check)
+
+
+def jobs(text):
+    """Jobs of each rule."""
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+
+
+def command(text):
+    """Command of the solution."""
+    return next(line for line in text.splitlines() if "galcen solve-iterative" in line)
+
+
+def test_solving_adds_the_solution_and_its_comparison(folder):
+    """Exposures are enough: no plate is solved; and nothing is added where it is not asked for."""
+    found = jobs(planned(folder, "solved", enabled=True))
+    assert found["solve_iterative"] == found["compare"] == 1
+    assert found["expose"] == 2
+    assert not {"plate", "plate_motion", "judge_plate"} & set(found)
+    assert not {"solve_iterative", "compare"} & set(jobs(planned(folder, "unsolved")))
+    both = jobs(planned(folder, "both", survey={**SURVEY, "last_stage": "plates"}, enabled=True))
+    assert both["plate"] == 2
+    assert both["compare"] == both["judge_plate"] == 1
+
+
+def test_ranks_are_started_as_the_profile_says(folder):
+    """One rank without MPI; several by mpiexec or what the profile has; the same options for all."""
+    one = command(planned(folder, "ranks", enabled=True))
+    assert re.match(r"(Shell command: )?\s*galcen solve-iterative --ranks 1 ", one)
+    text = planned(folder, "ranks", enabled=True, ranks=4, gpus=2)
+    four = command(text)
+    assert "mpiexec -n 4 galcen solve-iterative --ranks 4 " in four
+    assert one.split("--options")[1] == four.split("--options")[1]
+    for resource in ("mpi=1", "tasks=4", "gpu=2", "tasks_per_gpu=2", "mem_mb_per_cpu=8000"):
+        assert resource in text
+    override = "--set-resources", "solve_iterative:start=srun --mpi=pmi2"
+    assert "srun --mpi=pmi2 -n 4 galcen" in command(
+        planned(folder, "ranks", *override, enabled=True, ranks=4)
+    )
+    assert "srun" not in command(planned(folder, "ranks", *override, enabled=True))
+
+
+@pytest.mark.parametrize("survey", [{"enabled": False}, {**SURVEY, "last_stage": "plan"}])
+def test_a_solution_without_exposures_is_refused(folder, survey):
+    """Before the first job."""
+    text = planned(folder, "refused", survey=survey, check=False, enabled=True)
+    assert "solver.enabled needs exposures" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_a_small_survey_is_solved_on_two_ranks(tmp_path):
+    """Positions, parallaxes and motions within their errors of the truth; another number repeats nothing."""
+    if not (BIN / "mpiexec").exists():
+        pytest.skip("no mpiexec in this environment")
+    folder = make_project(tmp_path / "main")
+    rng = np.random.default_rng(1)
+    ra, dec = 265.92 + rng.uniform(-0.55, 0.55, 1000), -28.67 + rng.uniform(-0.5, 0.5, 1000)
+    rows = zip(ra, dec, rng.uniform(10.0, 14.4, 1000), strict=True)
+    (folder / "stars.csv").write_text("ra,dec,hw\n" + "".join(f"{a},{d},{m}\n" for a, d, m in rows))
+    table = {"path": "stars.csv", "columns": {"ra": "ra", "dec": "dec", "hw": "hw"}}
+    values = {
+        "run": "small",
+        "survey": {**SURVEY, "plan": {"n_orbits": 4, "exposures_per_field": 3, "centre": [0.0, 0.5]}},
+        "survey_sources": {"table": table, "references": {"choice": "drawn", "fraction": 0.5}},
+        "solver": {"enabled": True, "ranks": 2},
+    }
+    (folder / "small.yaml").write_text(yaml.safe_dump(values))
+    target = "results/small/astrometry/comparison.h5"
+    snakemake(folder, target, "--configfile", "small.yaml")
+    assert "2 rank(s)" in (folder / "results/small/logs/astrometry/solve_iterative.log").read_text()
+    with h5py.File(folder / target) as file:
+        sources = {name: values[...] for name, values in file["compared_sources"].items()}
+        assert float(file.attrs["chi2"]) / float(file.attrs["dof"]) == pytest.approx(1.0, abs=0.05)
+    assert len(sources["kind"]) > 300
+    for name in ("ra", "dec", "parallax", "pmra", "pmdec"):
+        pull = sources[f"{name}_miss"] / sources[f"{name}_error"]
+        assert np.median(np.abs(pull)) < 1.0
+        # Errors without probes hold the camera fixed, which leaves out some of the frame.
+        assert np.abs(pull).max() < 8
+    values["solver"]["ranks"] = 3
+    (folder / "small.yaml").write_text(yaml.safe_dump(values))
+    assert "Nothing to be done" in snakemake(folder, "-n", target, "--configfile", "small.yaml")
