@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from galcen.astrometry.iterative.arrow import ArrowFactor
-from galcen.astrometry.iterative.operator import Unknowns, exposures_of, nothing
+from galcen.astrometry.iterative.operator import BlockInverse, Unknowns, exposures_of, nothing
 from galcen.astrometry.iterative.problem import Problem, State
 from galcen.astrometry.iterative.system import System
 
@@ -43,17 +43,34 @@ def in_convention(problem: Problem, state: State, system: System) -> State:
     numpy.linalg.LinAlgError
         The calibration is determined by nothing.
     """
-    rows = convention_rows(problem)
-    data = np.diag(system.reduced_calibration.chips)
-    weight = STIFFNESS * (rows**2 * data).sum(1) / (rows**2).sum(1) ** 2
-    stiff = (rows.T * weight) @ rows
+    stiff = _stiff(problem, system)
     right = nothing(system).calibration
     right[-stiff.shape[0] :] = -stiff @ state.chip.ravel()
-    matrix = system.reduced_calibration
-    step = ArrowFactor(matrix._replace(chips=matrix.chips + stiff)).solve(right)
+    step = _stiffened(system, stiff).solve(right)
     if not np.isfinite(step).all():
         raise LinAlgError("the calibration's block is singular")
     return moved(problem, state, system, nothing(system)._replace(calibration=step), homogeneous=True)
+
+
+def blocks_without_gauge(problem: Problem, system: System) -> BlockInverse:
+    """The reduced blocks' inverse that moves no chips against the telescope.
+
+    Along such moves the matrix is 1e-10 of what it is elsewhere. While right sides are large, their rounding
+    alone would send chips and attitudes so far that the next linearisation suffers from it.
+    """
+    return BlockInverse(system.reduced_source, _stiffened(system, _stiff(problem, system)))
+
+
+def _stiff(problem: Problem, system: System) -> Float[np.ndarray, "n_chips n_chips"]:
+    rows = convention_rows(problem)
+    data = np.diag(system.reduced_calibration.chips)
+    weight = STIFFNESS * (rows**2 * data).sum(1) / (rows**2).sum(1) ** 2
+    return (rows.T * weight) @ rows
+
+
+def _stiffened(system: System, stiff: Float[np.ndarray, "n_chips n_chips"]) -> ArrowFactor:
+    matrix = system.reduced_calibration
+    return ArrowFactor(matrix._replace(chips=matrix.chips + stiff))
 
 
 def moved(problem: Problem, state: State, system: System, step: Unknowns, homogeneous: bool = False) -> State:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from galcen.astrometry.iterative import cg, gauss_seidel
 from galcen.astrometry.iterative.excess_noise import excess_noise
-from galcen.astrometry.iterative.gauge import moved
+from galcen.astrometry.iterative.gauge import blocks_without_gauge, moved
 from galcen.astrometry.iterative.operator import Unknowns, inverse5
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
 from galcen.astrometry.iterative.outcome import outcome
@@ -29,6 +29,9 @@ CHI2_CHANGE = 1e-7
 
 ROUGH = 1e-3
 """Tolerance of the linear system as long as steps are larger than a standard deviation."""
+
+ERROR_LEFT = 1e-6
+"""Of a step, in units of the standard deviation: what later systems are solved to."""
 
 MAX_WEIGHTS = 5
 """How often weights and excess noise are set; they then stay, so that what is solved has a maximum."""
@@ -73,7 +76,7 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
     sweep = linearise(problem, at.state, at.weight, Noise(at.source_noise, at.exposure_noise), ranks)
     # The system at the end is there for the covariances: one more step of it, too small to change a residual,
     # takes away what the way here has left.
-    last = _solve(sweep.system, options, ranks, small=True).step
+    last = _solve(problem, sweep.system, options, ranks, at.history[-1].largest_step).step
     at = at._replace(state=moved(problem, at.state, sweep.system, last))
     result = outcome(problem, options, ranks, at, sweep, hooks.probe_key)
     return result._replace(
@@ -107,8 +110,8 @@ def _outer(
 ) -> tuple[bool, Progress, int]:
     """One outer step: whether it was the last, where it leads, and steps since the weights were set."""
     begin = time.perf_counter()
-    small = bool(at.history) and at.history[-1].largest_step < 1.0
-    is_set = small and at.n_weights < MAX_WEIGHTS
+    before = at.history[-1].largest_step if at.history else np.inf
+    is_set = before < 1.0 and at.n_weights < MAX_WEIGHTS
     noise = Noise(at.source_noise, at.exposure_noise)
     sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust)
     is_new = False
@@ -121,7 +124,7 @@ def _outer(
             # Errors have changed after the derivatives were divided by them.
             noise, sweep = found, linearise(problem, at.state, sweep.weight, found, ranks)
     linearised = time.perf_counter()
-    solved = _solve(sweep.system, options, ranks, small)
+    solved = _solve(problem, sweep.system, options, ranks, before)
     largest, median = _sizes(sweep.system, solved.step)
     line = Iteration(
         len(at.history),
@@ -143,7 +146,7 @@ def _outer(
         largest < LARGEST_STEP
         and median < MEDIAN_STEP
         and same
-        and solved.is_settled
+        and solved.residual * largest < LARGEST_STEP
         and weights_stay
         and not is_new
     )
@@ -162,17 +165,24 @@ def _weighs(options: Options) -> bool:
     return options.robust or options.excess_noise != "none"
 
 
-def _solve(system: System, options: Options, ranks: Ranks, small: bool) -> cg.Solved:
+def _solve(problem: Problem, system: System, options: Options, ranks: Ranks, before: float) -> cg.Solved:
+    """Step of the linear system, as exact as it pays after a step of the size `before`."""
     if options.scheme == "cg":
-        tolerance = cg.TOLERANCE if small else ROUGH
+        if before >= 1.0:
+            preconditioner = blocks_without_gauge(problem, system)
+            return cg.solve(system, ranks, None, preconditioner, ROUGH, options.max_inner)
+        tolerance = max(cg.TOLERANCE, min(ROUGH, ERROR_LEFT / before))
         return cg.solve(system, ranks, tolerance=tolerance, max_product=options.max_inner)
     return gauss_seidel.solve(system, ranks, options.richardson, max_cycle=10 * options.max_inner)
 
 
 def _sizes(system: System, step: Unknowns) -> tuple[float, float]:
-    """Largest and median step of a source's unknown, in units of its standard deviation."""
+    """Largest and median step of the unknowns of measured sources, in units of their standard deviations."""
     sigma = np.sqrt(np.diagonal(inverse5(system.reduced_source), axis1=1, axis2=2))
-    size = np.abs(step.source) / sigma
+    seen = (system.source != system.prior_source).any(axis=(1, 2))
+    if not seen.any():
+        return 0.0, 0.0
+    size = (np.abs(step.source) / sigma)[seen]
     return float(size.max()), float(np.median(size))
 
 
