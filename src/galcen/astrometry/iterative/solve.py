@@ -27,8 +27,9 @@ LARGEST_STEP, MEDIAN_STEP = 1e-3, 1e-4
 CHI2_CHANGE = 1e-7
 """Relative; larger ones do not end them."""
 
-ROUGH = 1e-3
-"""Tolerance of the linear system as long as steps are larger than a standard deviation."""
+ROUGH = 1e-5
+"""Tolerance of the linear system as long as steps are larger than a standard deviation: a product costs a
+hundredth of a linearisation."""
 
 ERROR_LEFT = 1e-6
 """Of a step, in units of the standard deviation: what later systems are solved to."""
@@ -169,7 +170,8 @@ def _solve(problem: Problem, system: System, options: Options, ranks: Ranks, bef
     """Step of the linear system, as exact as it pays after a step of the size `before`."""
     if options.scheme == "cg":
         if before >= 1.0:
-            preconditioner = blocks_without_gauge(problem, system)
+            is_first = not np.isfinite(before)
+            preconditioner = blocks_without_gauge(problem, system) if is_first else None
             return cg.solve(system, ranks, None, preconditioner, ROUGH, options.max_inner)
         tolerance = max(cg.TOLERANCE, min(ROUGH, ERROR_LEFT / before))
         return cg.solve(system, ranks, tolerance=tolerance, max_product=options.max_inner)
