@@ -113,7 +113,7 @@ def taken(values: tuple, index: jax.Array) -> list[jax.Array]:
 def residuals(paths: Path, chips: Affine, camera: Camera, rows: Rows) -> tuple[jax.Array, jax.Array]:
     """Observed minus predicted [pixel]."""
     *vectors, parallax = taken(paths, rows.source)
-    way = Path(Vector(*vectors[:3]), Vector(*vectors[3:]), parallax)
+    way = Path(*(Vector(*vectors[i : i + 3]) for i in (0, 3, 6)), parallax)
     plane = plane_on_path(way, rows.exposure.observer, rows.exposure.axes)
     focal_length = FocalLength(FOCAL_LENGTH_UM, *rows.scale)
     ideal = focal_plane(OPTICS.projection, *plane, rows.attitude, focal_length)

@@ -31,10 +31,10 @@ from galcen.mapping.source_motion import (
     Path,
     Triad,
     coordinate_direction,
+    displacement,
     path,
-    seen_from,
 )
-from galcen.mapping.vector import Vector, normalised
+from galcen.mapping.vector import Vector, added, normalised
 
 PER_MILLION = 1e-6
 
@@ -85,8 +85,11 @@ def plane_on_path(source: Path, observer: Observer, axes: Axes) -> Plane:
 
 
 def geometric_plane(source: Path, observer: Observer, axes: Axes) -> Plane:
-    """`plane_on_path` without light bending and aberration."""
-    return gnomonic(along(axes, seen_from(source, observer)))
+    """`plane_on_path` without light bending and aberration.
+
+    What depends on the unknowns is brought to the axes by itself, where it is as exact as it is small.
+    """
+    return gnomonic(added(along(axes, source.at), along(axes, displacement(source, observer))))
 
 
 def arriving_plane(x: Float[Array, "*shape"], y: Float[Array, "*shape"], inside: Observer) -> Plane:

@@ -120,7 +120,7 @@ def linearised(
         return Linearised(
             pixel=seen,
             source=tuple(_through(from_geometric, column) for column in from_source),
-            time=barycentric_time(way(*offsets[:3]).start, exposure.observer),
+            time=barycentric_time(source.at.radial, exposure.observer),
             exposure=tuple(_through(from_ideal, column) for column in by_optics[2:]),
             chip=(_through(by_turn, by_angle), *by_detector[4:]),
             shift=shift,

@@ -74,12 +74,17 @@ def barycentric_time(towards: Vector, observer: Observer) -> Float[Array, "*shap
 class Path(NamedTuple):
     """Way of a source through space: what many observations of it have in common.
 
-    Half as many numbers as its unknowns and its triad: the form to gather for observations where no
-    derivatives are asked for.
+    Fewer numbers than its unknowns and its triad: the form to gather for observations where no derivatives
+    are asked for.
     """
 
-    start: Vector
-    """Where it is at the reference epoch; the unit is its depth along the comparison direction."""
+    at: Vector
+    """Comparison direction: unit vector."""
+    offset: Vector
+    """From there to where it is at the reference epoch; the unit is its depth along the comparison direction.
+
+    Kept apart from `at`: their sum would lose 20 nas to rounding, anew for each value of the unknowns.
+    """
     velocity: Vector
     """[1/yr]."""
     parallax: Float[Array, "*shape"]
@@ -100,7 +105,8 @@ def path(offsets: Offsets, at: Triad, radial_velocity: Float[Array, "*shape"]) -
     """
     a, d, parallax, pma, pmd = (RAD_PER_MAS * value for value in offsets)
     return Path(
-        added(at.radial, scaled(a, at.east), scaled(d, at.north)),
+        at.radial,
+        added(scaled(a, at.east), scaled(d, at.north)),
         added(
             scaled(radial_velocity * parallax / KM_S_PER_MAS_YR_KPC, at.radial),
             scaled(pma, at.east),
@@ -110,13 +116,19 @@ def path(offsets: Offsets, at: Triad, radial_velocity: Float[Array, "*shape"]) -
     )
 
 
-def seen_from(source: Path, observer: Observer) -> Vector:
-    """From the observer to a source, in the unit of its `start`; without light bending and aberration.
+def displacement(source: Path, observer: Observer) -> Vector:
+    """From the comparison direction to where a source is seen, in the unit of its `offset`.
 
-    Light-time effects of the source's own motion and galactic aberration are left out.
+    Light bending and aberration, light-time effects of the source's own motion and galactic aberration are
+    left out.
     """
-    t = barycentric_time(source.start, observer)
-    return added(source.start, scaled(t, source.velocity), scaled(-source.parallax, observer.b))
+    t = barycentric_time(source.at, observer)
+    return added(source.offset, scaled(t, source.velocity), scaled(-source.parallax, observer.b))
+
+
+def seen_from(source: Path, observer: Observer) -> Vector:
+    """From the observer to a source: comparison direction and `displacement`."""
+    return added(source.at, displacement(source, observer))
 
 
 def coordinate_direction(

@@ -19,7 +19,7 @@ from galcen.mapping.source_motion import (
     seen_from,
     triad,
 )
-from galcen.mapping.vector import Vector, direction, sky_angles
+from galcen.mapping.vector import Vector, added, direction, sky_angles
 from mapping_cases import UAS
 
 RA, DEC = st.floats(0.0, 6.28), st.floats(-1.5, 1.5)
@@ -107,7 +107,8 @@ def test_light_takes_499_seconds_per_au():
 
 
 def test_a_path_is_the_source_without_its_unknowns():
-    """What is seen from the barycentre at the epoch is the start."""
+    """What is seen from the barycentre at the epoch is the comparison direction and the offset from there."""
     at = triad(jnp.asarray(1.0), jnp.asarray(0.5))
     way = path(Offsets(3.0, -4.0, 10.0, 100.0, 200.0), at, 20.0)
-    np.testing.assert_array_equal(seen_from(way, _observer()), way.start)
+    np.testing.assert_array_equal(seen_from(way, _observer()), added(way.at, way.offset))
+    np.testing.assert_allclose(np.linalg.norm(way.offset), RAD_PER_MAS * 5.0, rtol=1e-12)
