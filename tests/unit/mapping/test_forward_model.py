@@ -58,7 +58,8 @@ def test_comparison_direction_is_arbitrary():
     at = triad(ra + arcsec * rng.normal(size=len(ra)), dec + arcsec * rng.normal(size=len(ra)))
     way = path(case.offsets, case.source.at, case.source.radial_velocity)
     # The depth along the new direction becomes the unit of length.
-    start, velocity = np.array(along_triad(at, added(way.at, way.offset))), np.array(along_triad(at, way.velocity))
+    start = np.array(along_triad(at, added(way.at, way.offset)))
+    velocity = np.array(along_triad(at, way.velocity))
     (a, d), (pma, pmd, radial) = start[:2] / RAD_PER_MAS, velocity / RAD_PER_MAS / start[2]
     parallax = np.array(way.parallax) / RAD_PER_MAS / start[2]
     offsets = Offsets(a / start[2], d / start[2], parallax, pma, pmd)
