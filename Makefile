@@ -12,7 +12,7 @@ demo: env
 	@echo "Look at results/demo/report.html; the catalogue is results/demo/truth.h5"
 
 test: env lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 env: $(STAMP)
 
