@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("posterior", "draws", "mapping", "survey", "solver", "workflow")
+NAMES = ("posterior", "draws", "mapping", "survey", "solver", "solver_ranks", "workflow")
 
 
 def main() -> None:

@@ -144,6 +144,7 @@ def solved(survey, scale=1.0, shift=0.0, seed=8):
             history=(step, step._replace(number=1, largest_step=1e-5, median_step=1e-7)),
             covariance=covariance,
             is_marginal=False,
+            draws=np.zeros((0, n, 5)),
             residual=residual,
             weight=tuple(np.ones(orbit.pixel.shape[1]) for orbit in problem.orbits),
             chi2=2.0 * n_obs,

@@ -41,6 +41,7 @@ def solve(
         history=progress.history,
         covariance=problem.sources.covariance,
         is_marginal=options.n_probe > 0,
+        draws=np.zeros((0, n_source, 5)),
         residual=tuple(0.25 * np.ones_like(orbit.pixel) for orbit in orbits),
         weight=progress.weight,
         chi2=progress.history[-1].chi2,

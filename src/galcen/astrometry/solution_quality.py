@@ -25,6 +25,9 @@ from galcen.astrometry.plate_quality import (
 DEGREE = 3
 """Highest total degree of the patterns."""
 
+FEWEST_DRAWS = 10
+"""Fewer do not tell the power that the errors allow."""
+
 N_PATTERN = (DEGREE + 1) * (DEGREE + 2) // 2
 BIN_MAG = 0.5
 
@@ -60,6 +63,8 @@ class Patterns(NamedTuple):
     """Of the amplitudes, from the errors of the sources."""
     square: Float[np.ndarray, "n_pattern n_pattern"]
     """Means over the sources of products of the patterns."""
+    drawn: Float[np.ndarray, "n_draw n_pattern"]
+    """Amplitudes in draws of the posterior, which have the errors' correlations between sources."""
 
 
 class Power(NamedTuple):
@@ -120,6 +125,7 @@ def fit_patterns(
     error: np.ndarray,
     parameter: int,
     place: Float[np.ndarray, "2 n_src"],
+    draws: Float[np.ndarray, "n_draw n_src"] | None = None,
 ) -> Patterns | None:
     """Patterns in the errors of one parameter over the field; None for too few sources.
 
@@ -131,6 +137,8 @@ def fit_patterns(
         Which one.
     place
         Places of the sources from the middle of the field, in units of which the field reaches from -1 to 1.
+    draws
+        Of the parameter, about the solution.
     """
     n = place.shape[1]
     if n < 2 * N_PATTERN:
@@ -142,24 +150,48 @@ def fit_patterns(
     inverse = np.linalg.pinv(terms * root[:, None])
     estimator = inverse * root
     covariance = _covariance(frame, parameter, np.arange(n), estimator)
-    return Patterns(degrees, estimator @ miss[:, parameter], covariance, terms.T @ terms / n)
+    drawn = np.zeros((0, len(degrees))) if draws is None else draws @ estimator.T
+    return Patterns(degrees, estimator @ miss[:, parameter], covariance, terms.T @ terms / n, drawn)
 
 
 def power(found: Patterns, degree: int | None = None) -> Power:
-    """Power of the patterns of one total degree, or of all, against what the errors allow."""
+    """Power of the patterns of one total degree, or of all, against what the errors allow.
+
+    With FEWEST_DRAWS draws, against the power in these: errors that neighbours share by the distortion are in
+    them, and in no error of a single source.
+    """
     total = found.degrees.sum(axis=1)
     mine = np.arange(len(total)) if degree is None else np.flatnonzero(total == degree)
     amplitude, block = found.amplitude[mine], np.ix_(mine, mine)
-    chi2 = float(amplitude @ np.linalg.pinv(found.covariance[block], hermitian=True) @ amplitude)
-    p = float(stats.chi2.sf(chi2, len(mine)))
-    return Power(
-        len(mine),
-        float(np.sqrt(amplitude @ found.square[block] @ amplitude)),
-        float(np.sqrt(np.trace(found.square[block] @ found.covariance[block]))),
-        chi2,
-        p,
-        PASSES if p > SMALLEST_P else FAILS,
-    )
+    square = float(amplitude @ found.square[block] @ amplitude)
+    if len(found.drawn) >= FEWEST_DRAWS:
+        expected, chi2, p = _against_draws(square, found.drawn[:, mine], found.square[block])
+    else:
+        expected = float(np.trace(found.square[block] @ found.covariance[block]))
+        chi2 = float(amplitude @ np.linalg.pinv(found.covariance[block], hermitian=True) @ amplitude)
+        p = float(stats.chi2.sf(chi2, len(mine)))
+    verdict = PASSES if p > SMALLEST_P else FAILS
+    return Power(len(mine), float(np.sqrt(square)), float(np.sqrt(expected)), chi2, p, verdict)
+
+
+def _against_draws(
+    power: float,
+    drawn: Float[np.ndarray, "n_draw n_pattern"],
+    square: Float[np.ndarray, "n_pattern n_pattern"],
+) -> tuple[float, float, float]:
+    """Mean power of draws, the power as a chi2 of as many degrees of freedom as patterns, its probability.
+
+    A sum of squares of unequal variances is taken for a scaled chi2 of fewer degrees of freedom
+    (Satterthwaite 1946), and its ratio to the mean of the draws, which has an error, for one of F.
+    """
+    n_draw, n_pattern = drawn.shape
+    covariance = drawn.T @ drawn / n_draw
+    spread = square @ covariance
+    mean = float(np.trace(spread))
+    # The square of a covariance from few draws is too large: fewer degrees, a milder test.
+    freedom = mean**2 / float(np.trace(spread @ spread))
+    ratio = power / mean
+    return mean, n_pattern * ratio, float(stats.f.sf(ratio, freedom, n_draw * freedom))
 
 
 def by_magnitude(hw: np.ndarray, miss: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:

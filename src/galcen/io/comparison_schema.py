@@ -82,9 +82,15 @@ COMPARED_POWER = Table(
         Column(
             "rms", "f8", "mas", "stat.stdev", "of the fitted patterns over the sources; mas/yr for motions"
         ),
-        Column("expected", "f8", "mas", "stat.stdev", "of it, from the errors; the same unit"),
-        Column("chi2", "f8", "", "stat.fit.chi2", "of the amplitudes"),
-        Column("p", "f8", "", "stat.probability", "of a chi2 of this size or larger"),
+        Column("expected", "f8", "mas", "stat.stdev", "of it, from the errors or draws; the same unit"),
+        Column(
+            "chi2",
+            "f8",
+            "",
+            "stat.fit.chi2",
+            "of the amplitudes; with draws, n_term times the ratio of the powers",
+        ),
+        Column("p", "f8", "", "stat.probability", "of so much power or more"),
         _PASSES,
     ),
 )

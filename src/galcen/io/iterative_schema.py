@@ -8,6 +8,9 @@ from galcen.io.stars_schema import PLATE_MOTION
 ITERATIVE = "iterative"
 """The product that holds the tables below."""
 
+DRAWS = "draws"
+"""Array (n_src, n_probe, 5) of it: draws of a, d, parallax [mas] and motions [mas/yr] about the solution."""
+
 
 class Flag(IntFlag):
     """Bits of the column `flags` of the sources."""

@@ -37,8 +37,8 @@ from galcen.io.comparison_schema import (
     COMPARED_ZERO,
     COMPARISON,
 )
-from galcen.io.hdf5 import create, open_product, read_columns, write_columns
-from galcen.io.iterative_schema import ITERATIVE, ITERATIVE_HISTORY, TABLES, Flag
+from galcen.io.hdf5 import create, open_product, read_array, read_columns, write_columns
+from galcen.io.iterative_schema import DRAWS, ITERATIVE, ITERATIVE_HISTORY, TABLES, Flag
 from galcen.io.plate_quality_schema import KINDS, QUALITY_CAMERA, QUALITY_MOTION
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import Table
@@ -76,6 +76,8 @@ class Judged(NamedTuple):
     error: np.ndarray
     """As stated, (n, 5)."""
     is_marginal: bool
+    draws: np.ndarray
+    """Of the posterior about the solution, (n_draw, n, 5)."""
 
     def rows(self, kind: int) -> np.ndarray:
         """Rows of a class, or of all."""
@@ -104,9 +106,10 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     truth = read_true_sources(files.stars, files.catalogue)
     with open_product(files.solution, ITERATIVE) as file:
         solution = {table.name: read_columns(file, table) for table in TABLES}
+        draws = read_array(file, DRAWS).transpose(1, 0, 2)
         told = {name: str(value) for name, value in file.attrs.items()}
     where = str(files.solution)
-    judged = judge(solution["iterative_sources"], truth, told["is_marginal"] == "True", where)
+    judged = judge(solution["iterative_sources"], truth, told["is_marginal"] == "True", where, draws)
     calibrated = read_calibrated(told, solution, where)
     cameras, picture = compare_cameras(calibrated, files.injected, where)
     numbers = _numbers(solution["iterative_sources"], truth, told, where)
@@ -126,7 +129,9 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     _tell(tables, numbers)
 
 
-def judge(found: Columns, truth: TrueSources, is_marginal: bool, where: str) -> Judged:
+def judge(
+    found: Columns, truth: TrueSources, is_marginal: bool, where: str, draws: np.ndarray | None = None
+) -> Judged:
     """Put the sources that the measurements determine beside the truth.
 
     Parameters
@@ -139,7 +144,10 @@ def judge(found: Columns, truth: TrueSources, is_marginal: bool, where: str) -> 
         Whether the stated errors hold what all sources have in common.
     where
         Begins the message of an error.
+    draws
+        Of the posterior about the solution, (n_draw, n_src, 5), where there are any.
     """
+    draws = np.zeros((0, len(found["source_id"]), len(PARAMETERS))) if draws is None else draws
     measured = np.isfinite([found[name] for name in (*PARAMETERS, *ERRORS)]).all(axis=0)
     # Where the prior alone stands, it is the catalogue that would be judged.
     measured &= found["flags"] & (Flag.HELD_BY_PRIOR | Flag.NOT_MEASURED) == 0
@@ -149,9 +157,8 @@ def judge(found: Columns, truth: TrueSources, is_marginal: bool, where: str) -> 
     estimates = estimates_of(found, truth, rows)
     frame = common_frame(place_terms(ra, dec), estimates, is_stated=is_marginal)
     error = np.stack([found[name] for name in ERRORS], axis=-1)
-    return Judged(
-        found, truth.kind[rows], truth.hw[rows], _places(ra, dec), estimates, frame, error, is_marginal
-    )
+    known = (truth.kind[rows], truth.hw[rows], _places(ra, dec))
+    return Judged(found, *known, estimates, frame, error, is_marginal, draws[:, measured])
 
 
 def source_tables(judged: Judged) -> list[tuple[Table, Columns]]:
@@ -188,7 +195,8 @@ def _patterns(judged: Judged) -> tuple[list[dict[str, float]], list[dict[str, fl
     patterns, powers = [], []
     place = judged.place / max(float(np.abs(judged.place).max(initial=0.0)), 1e-12)
     for parameter in range(len(PARAMETERS)):
-        fitted = fit_patterns(judged.frame, judged.estimates.miss, judged.error, parameter, place)
+        draws = judged.draws[:, :, parameter]
+        fitted = fit_patterns(judged.frame, judged.estimates.miss, judged.error, parameter, place, draws)
         if fitted is None:
             continue
         error = np.sqrt(np.diagonal(fitted.covariance))

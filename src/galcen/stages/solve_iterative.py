@@ -25,8 +25,9 @@ from galcen.astrometry.iterative_products import (
     source_columns,
 )
 from galcen.config.solver import Solver
-from galcen.io.hdf5 import create, write_columns
+from galcen.io.hdf5 import create, write_array, write_columns
 from galcen.io.iterative_schema import (
+    DRAWS,
     ITERATIVE,
     ITERATIVE_CALIBRATION,
     ITERATIVE_EXPOSURES,
@@ -115,7 +116,8 @@ def run(
         if parts is not None:
             every = [columns for part in parts for columns in part]
             attributes = provenance(STAGE, options, inputs) | solution_attributes(survey, choices, result)
-            _write(output, attributes, product_tables(survey, problem, result, every, residuals))
+            made = product_tables(survey, problem, result, every, residuals)
+            _write(output, attributes, made, result.draws)
         remove(folder, ranks)
         log.info(
             "%d sources, %d steps, chi2/dof %.5f, %.1f s",
@@ -129,10 +131,15 @@ def _settings(options: dict[str, Any]) -> config.Config:
     return config.parse({n: options[n] for n in names if n in options}, "options of solve-iterative")
 
 
-def _write(output: Path, attributes: dict[str, str], tables: list[tuple[Table, Columns]]) -> None:
+def _write(
+    output: Path, attributes: dict[str, str], tables: list[tuple[Table, Columns]], draws: np.ndarray
+) -> None:
     with create(output, ITERATIVE, attributes) as file:
         for table, columns in tables:
             write_columns(file, table, columns)
+        drawn = write_array(file, DRAWS, draws.transpose(1, 0, 2).astype(np.float32))
+        drawn.attrs["description"] = "draws of the posterior about the solution: source, probe, parameter"
+        drawn.attrs["unit"] = "mas, mas, mas, mas/yr, mas/yr"
 
 
 def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:

@@ -135,3 +135,28 @@ def test_bins_of_magnitude():
     assert found["error"].tolist() == [2.0, 4.0]
     np.testing.assert_allclose(found["rms"], [3.0, 1.0])
     assert len(by_magnitude(hw[:0], hw[:0], hw[:0])["n"]) == 0
+
+
+def test_draws_hold_what_neighbours_share():
+    """Errors with a common quadratic pattern: draws expect its power, errors of single sources do not."""
+    rng = np.random.default_rng(11)
+    place = rng.uniform(-1, 1, (2, 400))
+    shared = np.polynomial.legendre.legvander(place[0], 2)[:, 2]
+
+    def errors(n):
+        return 0.1 * rng.normal(size=(n, 400)) + 0.5 * rng.normal(size=(n, 1)) * shared
+
+    none, error = np.zeros((1, 3, 1, 3)), np.full((400, 1), 0.1)
+    frame = Frame(np.zeros((1, 3)), none, none, np.zeros((400, 1, 1, 3)), error, np.zeros((400, 1)))
+    passes = {"draws": 0, "errors": 0}
+    for miss in errors(200):
+        for name, draws in (("draws", errors(30)), ("errors", None)):
+            fitted = fit_patterns(frame, miss[:, None], error, 0, place, draws)
+            passes[name] += power(fitted, 2).passes == 1
+            if name == "draws":
+                assert power(fitted, 2).expected == pytest.approx(0.5 * np.std(shared), rel=0.6)
+    assert passes["draws"] >= 196
+    assert passes["errors"] < 60
+    odd = errors(1)[0] + 3.0 * shared
+    fitted = fit_patterns(frame, odd[:, None], error, 0, place, errors(30))
+    assert power(fitted, 2).passes == 0

@@ -47,11 +47,11 @@ def outcome(
     """
     system, noise = sweep.system, Noise(at.source_noise, at.exposure_noise)
     is_marginal = options.n_probe > 0
-    covariance = conditional_covariance(system)
+    covariance, draws = conditional_covariance(system), np.zeros((0, len(system.source), 5))
     if is_marginal:
         if key is None:
             raise ValueError("n_probe > 0 needs a key for its random probes")
-        covariance = marginal_covariance(
+        covariance, draws = marginal_covariance(
             problem, at.state, system, at.weight, noise, ranks, key, options.n_probe
         )
     n_obs, n_bad, sums = _counts(problem, sweep, noise, ranks)
@@ -64,6 +64,7 @@ def outcome(
         at.history,
         covariance,
         is_marginal,
+        draws,
         sweep.residual,
         sweep.weight,
         chi2=float(sums[0]),

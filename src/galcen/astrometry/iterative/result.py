@@ -39,6 +39,8 @@ class Result(NamedTuple):
     covariance: Float[np.ndarray, "n_src 5 5"]
     """Marginal, estimated with random probes, or with everything but the source held: see `is_marginal`."""
     is_marginal: bool
+    draws: Float[np.ndarray, "n_probe n_src 5"]
+    """Of the posterior about the solution, one for each probe: they hold the correlations between sources."""
     residual: tuple[Float[np.ndarray, "2 n_obs"], ...]
     """Observed minus predicted [pixel], by orbit."""
     weight: tuple[Float[np.ndarray, " n_obs"], ...]

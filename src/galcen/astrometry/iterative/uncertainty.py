@@ -55,13 +55,13 @@ def marginal_covariance(
     ranks: Ranks,
     key: Key[Array, ""],
     n_probe: int,
-) -> Float[np.ndarray, "n_src 5 5"]:
-    """Covariances with everything else free, from `n_probe` draws.
+) -> tuple[Float[np.ndarray, "n_src 5 5"], Float[np.ndarray, "n_probe n_src 5"]]:
+    """Covariances with everything else free, from `n_probe` draws, and the draws, about the solution.
 
     The part that exceeds the conditional covariance has an error of sqrt(2 / n_probe) of itself.
     """
     blocks, preconditioner = conditional_covariance(system), reduced_blocks(system)
-    excess = np.zeros_like(blocks)
+    excess, draws = np.zeros_like(blocks), []
     for first in range(0, n_probe, PART):
         part = min(PART, n_probe - first)
         for right in _draws(
@@ -70,7 +70,8 @@ def marginal_covariance(
             x = cg.solve(system, ranks, right, preconditioner, TOLERANCE).step
             mean = x.source - np.einsum("sij,sj->si", blocks, right.source)
             excess += mean[:, :, None] * mean[:, None, :]
-    return blocks + excess / n_probe
+            draws.append(x.source)
+    return blocks + excess / n_probe, np.array(draws)
 
 
 def variance_of_mean_parallax(system: System, ranks: Ranks) -> float:
