@@ -54,12 +54,13 @@ def global_mock(
     unit=None,
     at_rest=0.0,
     camera_error=1.0,
+    chip_error=1.0,
 ):
     """Exposures of sources around one field, in orbits over three years; `noise` in units of 0.01 pixel.
 
     `unit` gives the calibration unit of an orbit; by default all are in unit 0. `at_rest` is the part of the
-    sources, among those that are no references, that do not move; `camera_error` scales what is off of camera
-    and attitudes.
+    sources, among those that are no references, that do not move; `camera_error` scales what is off of
+    distortion and attitudes, `chip_error` of chips.
     """
     rng = np.random.default_rng(seed)
     angles = np.array([0.0, -90.0, 180.0, 90.0])
@@ -90,7 +91,7 @@ def global_mock(
     truth = State(
         true,
         camera_error * rng.normal(0.0, 2.0, (empty.n_unit, empty.n_unit_unknown)),
-        camera_error * rng.normal(size=(4, calibration.n_chip_unknown)) * 0.5 * chip_sigma,
+        chip_error * rng.normal(size=(4, calibration.n_chip_unknown)) * 0.5 * chip_sigma,
         tuple(
             camera_error * rng.normal(size=(n_exp, 5)) * np.array([500.0, 500.0, 3000.0, 10.0, 10.0])
             for _ in orbits
