@@ -57,9 +57,7 @@ def excess(linear, exact, n_probe, seed=1):
 def test_draws_give_the_exact_errors(linear, exact):
     """Within 3 % for all unknowns; those with camera and attitude held are too small by more."""
     held, whole = (np.diagonal(c, axis1=1, axis2=2) for c in (conditional_covariance(linear[3]), exact[1]))
-    print("HELD", np.sqrt((held/whole).min(0)), np.sqrt(np.median(held/whole,0)))
-    many = excess(linear, exact, 256)
-    print("MANY", np.abs(many).max(0))
+    many = excess(linear, exact, 144)
     assert np.abs(many).max() < 0.03
     assert np.sqrt((held / whole).min()) < 0.95
 
@@ -74,7 +72,6 @@ def test_scatter_of_draws_is_that_of_their_number(linear, exact):
         for seed in range(4):
             found = np.diagonal(drawn(linear, n_probe, seed), axis1=1, axis2=2)
             scatter.append(((found - variance)[chosen] / part[chosen]) ** 2)
-        print("SCATTER", n_probe, np.mean(scatter) / (2 / n_probe))
         # Errors of the sources go together: four seeds are a few tens of independent ones.
         assert np.mean(scatter) == pytest.approx(2 / n_probe, rel=0.5)
 
@@ -121,8 +118,8 @@ def test_errors_of_a_solution_are_those_of_its_draws(mock):
 def test_patterns_that_priors_decide(reference):
     """Without references a common shift, motion and parallax is anything; with them nothing is.
 
-    Scales of the field as well, where those of the exposures are free, and the turn: it is half of the slopes of
-    a to the north and of d to the east, of which the other half, a shear, no exposure takes up.
+    Turn and scale of the field as well, where those of the exposures are free: half of the slopes of a, d and
+    the motions, of which the other half, the shears, no exposure takes up at all position angles.
     """
     mock = global_mock(10, 8, N_SRC, reference=reference)
     problem, _, weight = zero(mock.problem)
@@ -130,15 +127,12 @@ def test_patterns_that_priors_decide(reference):
         problem = problem._replace(prior=problem.prior._replace(exposure=np.full(5, np.inf)))
     system = linearise(problem, start(problem), weight, no_noise(problem), ALONE).system
     found = pattern_rank(system, ALONE, problem.sources)
-    print(found)
     assert found.ratio.shape == (5, 3)
     assert ((found.ratio > 0) & (found.ratio < 1 + 1e-6)).all()
     if reference == 0:
-        half = np.zeros((5, 3), dtype=bool)
-        half[[0, 1, 3, 4], [2, 1, 2, 1]] = True
-        assert found.ratio[~half].min() > 0.9
-        np.testing.assert_allclose(found.ratio[half], 0.5, atol=0.1)
-        assert found.n_by_prior >= 11
+        assert found.ratio[:, 0].min() > 0.99
+        np.testing.assert_allclose(found.ratio[[0, 1, 3, 4], 1:], 0.5, atol=0.1)
+        assert found.n_by_prior >= 5
     else:
         assert found.n_by_prior == 0
         assert found.ratio.max() < 0.1
