@@ -116,9 +116,7 @@ def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
         Their directions.
     """
     covariance, preconditioner = inverse5(system.prior_source), reduced_blocks(system)
-    before, after = (
-        np.diagonal(c, axis1=1, axis2=2) for c in (covariance, inverse5(system.reduced_source))
-    )
+    before, after = (np.diagonal(c, axis1=1, axis2=2) for c in (covariance, inverse5(system.reduced_source)))
     informed = np.maximum(1.0 - after / before - UNINFORMED, 0.0)
     ratio = np.ones((N_SOURCE, 3))
     for p in range(N_SOURCE):

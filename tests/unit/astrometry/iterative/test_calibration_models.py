@@ -1,5 +1,9 @@
 """Each model of the calibration finds what was put in, and its lack shows in chi2."""
 
+import re
+from pathlib import Path
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -114,5 +118,19 @@ def test_the_lack_of_a_term_shows(case):
         orbits=orbits,
     )
     found = solve(poor, PLAIN)
-    print("LACK", name, found.chi2 / found.dof, (found.chi2 / found.dof - 1) / np.sqrt(2 / found.dof))
     assert found.chi2 / found.dof > 1 + 20 * np.sqrt(2 / found.dof)
+
+
+def test_the_page_on_the_model_runs():
+    """Its example makes a camera with one more term, which has a value and a slope over the whole plane."""
+    page = (Path(__file__).parents[4] / "docs" / "solver_model.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict = {}
+    exec(compile(example, "docs/solver_model.md", "exec"), names)
+    camera = names["camera"](global_mock(1, 1, N_SRC).problem.camera.chips)
+    distortion = camera.optics.distortion
+    assert distortion.n_term == Distortion(order=5).n_term + 1
+    p, q = jnp.linspace(-15000.0, 15000.0, 8), jnp.linspace(-9000.0, 16000.0, 8)
+    slope = jax.vmap(jax.grad(distortion.extra[0], argnums=(0, 1)))(p, q)
+    assert np.isfinite(np.stack(slope)).all()
+    np.testing.assert_allclose(basis(distortion, p, q)[-1], names["ring"](p, q))

@@ -41,7 +41,6 @@ def test_outliers_do_not_spoil_the_pulls(mock, clean):
     n = mock.truth.source.size
     width = pulls(robust, mock.truth).std()
     bad = np.concatenate(robust.weight)[np.concatenate(hit)] < BAD
-    print("OUT", width, pulls(clean, mock.truth).std(), pulls(plain, mock.truth).std(), bad.mean())
     assert width < 1.05 + 2 / np.sqrt(2 * n)
     assert pulls(plain, mock.truth).std() > 3
     assert bad.mean() > 0.99
@@ -53,7 +52,6 @@ def test_a_clean_survey_loses_little_to_weights(mock, clean):
     """Sources move by a part of their errors, and few measurements are bad."""
     robust = solve(mock.problem, Options())
     moved = (robust.state.source - clean.state.source) / errors(clean)
-    print("CLEAN", moved.std(), robust.n_bad.sum() / robust.n_obs.sum())
     assert moved.std() < 0.35
     assert robust.n_bad.sum() < 1e-3 * robust.n_obs.sum()
 
@@ -71,7 +69,6 @@ def test_a_wrong_prior_spoils_its_neighbours(mock, clean):
     moved = np.abs((found.state.source - clean.state.source) / errors(clean))
     away = np.hypot((sources.ra - sources.ra[wrong]) * np.cos(sources.dec), sources.dec - sources.dec[wrong])
     near = (away < np.radians(3 / 60)) & (away > 0)
-    print("WRONG", near.sum(), moved[near, 0].max(), moved[~near, 0].max(), moved[wrong])
     assert near.any()
     assert moved[wrong, 0] > 5
     assert moved[near, 0].max() > 0.02
@@ -105,7 +102,6 @@ def test_excess_noise_is_found(mock, of):
     seen = n > 20
     excess = noise**2 / (3 * 0.01**2)
     pull = (excess[seen & is_noisy] - 1) / (4 / 3 * np.sqrt(2 / n[seen & is_noisy]))
-    print("EXCESS", of, len(pull), pull.mean() * np.sqrt(len(pull)), pull.std(), excess[seen & ~is_noisy].mean(), np.mean(noise[seen&~is_noisy]==0))
     assert len(pull) > 10
     assert abs(pull.mean()) < 4 / np.sqrt(len(pull))
     assert pull.std() < 1 + 4 / np.sqrt(2 * len(pull))
@@ -120,5 +116,4 @@ def test_there_is_no_excess_without_excess(mock):
     found = solve(mock.problem, Options(robust=False, excess_noise="both"))
     assert np.median(found.source_noise) < 1e-3
     assert np.median(np.concatenate(found.exposure_noise)) == 0
-    print("BOTH", np.median(found.source_noise), (found.source_noise == 0).mean(), found.chi2 / found.dof)
     assert abs(found.chi2 / found.dof - 1) < 0.1

@@ -202,8 +202,6 @@ def test_the_convention_is_kept(mock, solved):
     assert np.abs(after).max() < 1e-5 * np.abs(before).max()
     np.testing.assert_array_equal(solved.state.source, solved.in_convention.source)
     problem, _, _ = zero(mock.problem)
-    print("GAUGE", np.abs(change(problem, solved.state, solved.in_convention, 1.0)).max(),
-        np.abs(solved.state.chip-solved.in_convention.chip).max(0))
     assert np.abs(change(problem, solved.state, solved.in_convention, 1.0)).max() < 1e-3
 
 

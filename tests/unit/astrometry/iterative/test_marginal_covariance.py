@@ -32,7 +32,12 @@ def linear(mock):
     problem, _, weight = zero(mock.problem)
     rng = np.random.default_rng(1)
     weight = tuple(rng.uniform(0.3, 1.0, len(one)) for one in weight)
-    return problem, mock.truth, weight, linearise(problem, mock.truth, weight, no_noise(problem), ALONE).system
+    return (
+        problem,
+        mock.truth,
+        weight,
+        linearise(problem, mock.truth, weight, no_noise(problem), ALONE).system,
+    )
 
 
 @pytest.fixture(scope="module")

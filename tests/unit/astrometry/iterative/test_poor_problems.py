@@ -72,7 +72,9 @@ def test_a_free_exposure_is_named(mock):
     """One star and flat priors: which exposure, how many measurements, and what to do."""
     problem = only(mock.problem, few(1))
     problem = problem._replace(prior=problem.prior._replace(exposure=np.full(5, np.inf)))
-    with pytest.raises(ConvergenceError, match="orbit 1, exposure 3 of the orbit, with 1 meas.*leave the exp"):
+    with pytest.raises(
+        ConvergenceError, match="orbit 1, exposure 3 of the orbit, with 1 meas.*leave the exp"
+    ):
         solve(problem, PLAIN)
 
 
@@ -124,11 +126,12 @@ def test_a_survey_without_references_is_finite():
     assert found.mean_parallax_error == pytest.approx(20 / np.sqrt(N_SRC), rel=0.05)
     sources = mock.problem.sources
     known = found.n_obs > 20
-    linear = np.column_stack([np.ones(N_SRC), sources.ra - sources.ra.mean(), sources.dec - sources.dec.mean()])
+    linear = np.column_stack(
+        [np.ones(N_SRC), sources.ra - sources.ra.mean(), sources.dec - sources.dec.mean()]
+    )
     off = (found.state.source - mock.truth.source)[known]
     left = off - linear[known] @ np.linalg.lstsq(linear[known], off, rcond=None)[0]
     pull = left[:, :2] / errors(found)[known, :2]
-    print("NOREF", pull.std(), (off[:, :2] / errors(found)[known, :2]).std(), off.mean(0))
     assert abs(pull.std() - 1) < 4 / np.sqrt(2 * pull.size) + 0.05
     problem, _, weight = zero(mock.problem)
     system = linearise(problem, start(problem), weight, no_noise(problem), ALONE).system

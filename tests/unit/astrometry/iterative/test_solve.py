@@ -10,7 +10,7 @@ from galcen.astrometry.iterative.problem import State
 from galcen.astrometry.iterative.solve import solve
 from galcen.astrometry.iterative.system import linearise, no_noise
 from galcen.mapping.source_motion import RAD_PER_MAS
-from global_mock import Team, errors, global_mock, pulls, reduced_matrix, source_covariances, zero
+from global_mock import Team, errors, global_mock, reduced_matrix, source_covariances, zero
 
 ALONE = Alone()
 PLAIN = Options(robust=False)
@@ -61,7 +61,6 @@ def test_noise_free_data_give_the_truth(camera_error):
     sources = problem.sources._replace(mean=mock.truth.source)
     problem = problem._replace(prior=prior, sources=sources)
     found = solve(problem, PLAIN, hooks=Hooks(resume=perturbed(problem, mock.truth)))
-    print("EXACT", np.abs(found.state.source - mock.truth.source).max(), [h.largest_step for h in found.history])
     assert np.abs(found.state.source - mock.truth.source).max() < 1e-6
     assert max(np.abs(r).max() for r in found.residual) < 1e-8
 
@@ -126,7 +125,6 @@ def test_simple_iteration_meets_conjugate_gradients(mock, solved, richardson):
     """To 1e-3 of the standard deviations."""
     options = PLAIN._replace(scheme="block-gauss-seidel", richardson=richardson)
     found = solve(mock.problem, options)
-    print("GS", richardson, shift(found, solved, errors(solved)), [h.n_product for h in found.history])
     assert shift(found, solved, errors(solved)) < 1e-3
 
 
@@ -138,7 +136,6 @@ def test_conjugate_gradients_take_25_products(mock, solved):
     whole = cg.solve(system, ALONE, tolerance=1e-13, max_product=300)
     assert whole.is_settled
     assert np.abs(whole.step.source / errors(solved)).max() > 3
-    print("CG25", np.abs((short - whole.step.source) / errors(solved)).max())
     assert np.abs((short - whole.step.source) / errors(solved)).max() < 1e-3
 
 
@@ -146,7 +143,6 @@ def test_the_start_does_not_matter(mock, solved):
     """Sources, camera and pointings begun elsewhere: to 1e-3 of the standard deviations, in fact 1e-6."""
     again = solve(mock.problem, PLAIN, hooks=Hooks(resume=perturbed(mock.problem, solved.state)))
     assert again.history[0].largest_step > 3
-    print("START", shift(again, solved, errors(solved)))
     assert shift(again, solved, errors(solved)) < 1e-6
 
 
@@ -169,10 +165,8 @@ def first_steps(problem, n_rank):
 @pytest.mark.parametrize("n_rank", [2, 4])
 def test_steps_of_ranks_agree_with_those_of_one(mock, solved, n_rank):
     """One linear system: to 1e-10 of the standard deviations, for steps of tens of them."""
-
     (alone,) = first_steps(mock.problem, 1)
     for one in first_steps(mock.problem, n_rank):
-        print("STEP", np.abs((one - alone) / errors(solved)).max())
         assert np.abs((one - alone) / errors(solved)).max() < 1e-10
 
 
@@ -192,7 +186,6 @@ def test_ranks_agree_with_one(mock, solved, n_rank):
         np.testing.assert_array_equal(one.n_obs, solved.n_obs)
         for mine, whole in zip(one.residual, solved.residual[rank::n_rank], strict=True):
             np.testing.assert_allclose(mine, whole, rtol=0, atol=1e-9)
-    print("RANKS", shift(found[0], solved, 1.0), shift(found[0], solved, errors(solved)))
     assert shift(found[0], solved, 1.0) < np.finfo(float).eps / RAD_PER_MAS
     assert found[0].chi2 == pytest.approx(solved.chi2, rel=1e-10)
     assert found[0].dof == pytest.approx(solved.dof, rel=1e-10)
