@@ -104,7 +104,7 @@ def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
 
     Attitude and focal lengths of each exposure take up a common shift, turn and scale: without references the
     measurements do not determine these. Sources count by the part of their prior variance that their own
-    measurements take away. A pattern that is 0 everywhere, as the slopes of a single source, has a ratio of 1.
+    measurements take away. A pattern that is 0 everywhere, as a slope of a single source, has a ratio of 1.
 
     Parameters
     ----------

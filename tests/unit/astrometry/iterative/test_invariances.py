@@ -177,7 +177,7 @@ def change(problem, begin, end, part):
 def test_the_convention_changes_no_residual_to_first_order():
     """Without distortion: half the move changes residuals by a quarter of what the whole does.
 
-    Priors are wide: those of the focal lengths hold exposures of few stars back, by 1e-4 pixel at their edges.
+    Priors are wide: those of the focal lengths hold exposures of few stars back, by 1e-4 pixel.
     """
     mock = global_mock(6, 8, N_SRC, camera_error=0.0)
     problem, _, weight = zero(mock.problem)

@@ -73,7 +73,7 @@ def test_a_free_exposure_is_named(mock):
     problem = only(mock.problem, few(1))
     problem = problem._replace(prior=problem.prior._replace(exposure=np.full(5, np.inf)))
     with pytest.raises(
-        ConvergenceError, match="orbit 1, exposure 3 of the orbit, with 1 meas.*leave the exp"
+        ConvergenceError, match=r"orbit 1, exposure 3 of the orbit, with 1 meas.*leave the exp"
     ):
         solve(problem, PLAIN)
 

@@ -51,8 +51,8 @@ def shift(one, other, unit):
 def test_noise_free_data_give_the_truth(camera_error):
     """To 1e-3 uas from a start 30 mas away: camera at its priors, or off, with flat priors.
 
-    Chips are where their priors are: data tell common moves of them from the attitude by the second order only,
-    and priors elsewhere would pull.
+    Chips are where their priors are: data tell common moves of them from the attitude by the second order
+    only, and priors elsewhere would pull.
     """
     mock = global_mock(10, 8, N_SRC, noise=0.0, camera_error=camera_error, chip_error=0.0)
     problem, prior = mock.problem, mock.problem.prior
@@ -81,7 +81,7 @@ def perturbed(problem, state):
 
 @pytest.mark.parametrize("which", ["references", "others"])
 def test_pulls_are_normal(mock, solved, inverse, which):
-    """Mean 0, width 1 and normal, for each of the five unknowns; the mean's own error has all correlations."""
+    """Mean 0, width 1 and normal, for each unknown; the mean's own error has all correlations."""
     covariance, blocks = inverse
     sigma = np.sqrt(np.diagonal(blocks, axis1=1, axis2=2))
     pull = (solved.state.source - mock.truth.source) / sigma
@@ -96,7 +96,7 @@ def test_pulls_are_normal(mock, solved, inverse, which):
 
 
 def test_joint_errors_are_those_of_the_covariances(mock, solved, inverse):
-    """Squares of the errors of each source by its 5 x 5 covariance, correlations between unknowns included."""
+    """Squares of the errors of each source by its 5 x 5 covariance, its correlations included."""
     error = solved.state.source - mock.truth.source
     joint = np.einsum("si,sij,sj->", error, np.linalg.inv(inverse[1]), error) / error.size
     assert abs(joint - 1) < 4 * np.sqrt(2 / error.size)
