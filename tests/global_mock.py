@@ -1,11 +1,12 @@
 """A small survey in several orbits with its truth, for the global solution."""
 
+import threading
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from galcen.astrometry.iterative import model
+from galcen.astrometry.iterative import model, operator
 from galcen.astrometry.iterative.calibration import CalibrationModel
 from galcen.astrometry.iterative.problem import (
     CameraPrior,
@@ -37,6 +38,8 @@ class GlobalMock(NamedTuple):
     problem: Problem
     truth: State
     is_reference: np.ndarray
+    is_at_rest: np.ndarray
+    """Not references, and without parallax or proper motion."""
 
 
 def global_mock(
@@ -49,10 +52,15 @@ def global_mock(
     distortion=Distortion(order=3),  # noqa: B008
     reference=0.5,
     unit=None,
+    at_rest=0.0,
+    camera_error=1.0,
+    chip_error=1.0,
 ):
     """Exposures of sources around one field, in orbits over three years; `noise` in units of 0.01 pixel.
 
-    `unit` gives the calibration unit of an orbit; by default all are in unit 0.
+    `unit` gives the calibration unit of an orbit; by default all are in unit 0. `at_rest` is the part of the
+    sources, among those that are no references, that do not move; `camera_error` scales what is off of
+    distortion and attitudes, `chip_error` of chips.
     """
     rng = np.random.default_rng(seed)
     angles = np.array([0.0, -90.0, 180.0, 90.0])
@@ -65,6 +73,8 @@ def global_mock(
     ra = AT[0] + rng.uniform(-0.4, 0.4, n_src) / np.cos(np.radians(AT[1]))
     dec = AT[1] + rng.uniform(-0.4, 0.4, n_src)
     true = rng.normal(size=(n_src, 5)) * np.array([5.0, 5.0, 1.0, 5.0, 5.0])
+    is_at_rest = ~is_reference & (np.arange(n_src) < at_rest * n_src)
+    true[is_at_rest, 2:] = 0.0
     mean = np.where(is_reference[:, None], true + noise * rng.normal(size=true.shape) * sigma, 0.0)
     sources = Sources(
         np.radians(ra),
@@ -80,11 +90,14 @@ def global_mock(
     empty = Problem(camera, calibration, max(units) + 1, sources, prior, orbits)
     truth = State(
         true,
-        rng.normal(0.0, 2.0, (empty.n_unit, empty.n_unit_unknown)),
-        rng.normal(size=(4, calibration.n_chip_unknown)) * 0.5 * chip_sigma,
-        tuple(rng.normal(size=(n_exp, 5)) * np.array([500.0, 500.0, 3000.0, 10.0, 10.0]) for _ in orbits),
+        camera_error * rng.normal(0.0, 2.0, (empty.n_unit, empty.n_unit_unknown)),
+        chip_error * rng.normal(size=(4, calibration.n_chip_unknown)) * 0.5 * chip_sigma,
+        tuple(
+            camera_error * rng.normal(size=(n_exp, 5)) * np.array([500.0, 500.0, 3000.0, 10.0, 10.0])
+            for _ in orbits
+        ),
     )
-    return GlobalMock(observed(empty, truth, rng, noise), truth, is_reference)
+    return GlobalMock(observed(empty, truth, rng, noise), truth, is_reference, is_at_rest)
 
 
 def _orbit(number, unit, n_exp, n_orbit, rng, has_drift):
@@ -154,3 +167,90 @@ def zero(problem):
     """Nothing known to be off: the state at which solutions start, measurements arranged."""
     problem, _ = arranged(problem)
     return problem, start(problem), tuple(np.ones(len(orbit.source)) for orbit in problem.orbits)
+
+
+def errors(result):
+    """Standard deviations of the sources' unknowns."""
+    return np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2))
+
+
+def pulls(result, truth):
+    """Errors over standard deviations of the sources' unknowns."""
+    return (result.state.source - truth.source) / errors(result)
+
+
+def reduced_matrix(system, ranks):
+    """S, sources first, from its products with unit vectors, scaled to steps of the returned sizes."""
+    n_src, n_calibration = system.shape
+    n = 5 * n_src + n_calibration
+    size = np.concatenate(
+        [np.diagonal(system.reduced_source, axis1=1, axis2=2).ravel(), _diagonal(system.reduced_calibration)]
+    )
+    size = 1.0 / np.sqrt(size)
+    matrix = np.empty((n, n))
+    for k in range(n):
+        column = np.zeros(n)
+        column[k] = size[k]
+        at = operator.Unknowns(column[: 5 * n_src].reshape(-1, 5), column[5 * n_src :])
+        out = operator.product(system, ranks, at)
+        matrix[:, k] = size * np.concatenate([out.source.ravel(), out.calibration])
+    return matrix, size
+
+
+def source_covariances(matrix, size, n_src):
+    """Marginal 5 x 5 blocks of the sources, from `reduced_matrix`."""
+    inverse = np.linalg.inv(matrix) * size * size[:, None]
+    own = np.arange(5 * n_src).reshape(-1, 5)
+    return inverse[own[:, :, None], own[:, None, :]]
+
+
+def _diagonal(arrow):
+    return np.concatenate([np.diagonal(arrow.unit, axis1=1, axis2=2).ravel(), np.diag(arrow.chips)])
+
+
+class Team:
+    """Ranks as threads: a sum waits for all, and adds in their order."""
+
+    def __init__(self, n_rank):
+        self.n_rank = n_rank
+        self._barrier = threading.Barrier(n_rank)
+        self._parts = [None] * n_rank
+
+    def run(self, work):
+        """`work(rank, ranks)` on each rank; the results, or the error of the first that failed by itself."""
+        results, faults = [None] * self.n_rank, []
+
+        def one(rank):
+            try:
+                results[rank] = work(rank, _Rank(self, rank))
+            except threading.BrokenBarrierError:
+                pass
+            except Exception as fault:
+                faults.append(fault)
+                self._barrier.abort()
+
+        threads = [threading.Thread(target=one, args=(rank,)) for rank in range(self.n_rank)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if faults:
+            raise faults[0]
+        return results
+
+    def sum(self, rank, values):
+        """Of all ranks' values."""
+        self._parts[rank] = values
+        self._barrier.wait(timeout=60)
+        total = sum(self._parts[1:], start=np.array(self._parts[0]))
+        # Nobody leaves before all have read.
+        self._barrier.wait(timeout=60)
+        return total
+
+
+class _Rank:
+    def __init__(self, team, rank):
+        self._team, self._rank = team, rank
+
+    def sum(self, values):
+        return self._team.sum(self._rank, values)

@@ -23,6 +23,12 @@ from galcen.astrometry.iterative.system import System
 TOLERANCE = 1e-8
 """Of the residual relative to the right side, in the preconditioner's norm."""
 
+ROUNDING = 1e-8
+"""Residual, by unknown in the same norm and so in standard deviations, that counts as none.
+
+Of a right side that is rounding itself, directions which only priors hold leave more than TOLERANCE.
+"""
+
 
 class Solved(NamedTuple):
     """A solution of the linear system."""
@@ -76,4 +82,5 @@ def solve(
         before, rz = rz, r.dot(z)
         p = z + p.times(rz / before)
     residual = float(np.sqrt(max(rz, 0.0) / first)) if first > 0 else 0.0
-    return Solved(x, n, residual, residual <= tolerance)
+    n_unknown = r.source.size + r.calibration.size
+    return Solved(x, n, residual, residual <= tolerance or rz <= ROUNDING**2 * n_unknown)

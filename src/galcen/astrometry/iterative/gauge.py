@@ -35,8 +35,9 @@ def convention_rows(problem: Problem) -> Float[np.ndarray, "5 n_chips"]:
 def in_convention(problem: Problem, state: State, system: System) -> State:
     """The state with its calibration in the convention; sources are what they were.
 
-    Of all moves that get there, the one that changes the residuals least, to first order not at all. What the
-    second order does (shifts times distortion) makes the result a report, not a state to go on from.
+    Of all moves that get there, the one that changes the residuals least: not at all but for priors of
+    exposures of few stars, for shifts times the slope of the distortion, and for shifts times the square of
+    the field. That makes the result a report, not a state to go on from.
 
     Raises
     ------

@@ -141,7 +141,10 @@ def _outer(
     )
     if not (np.isfinite(largest) and np.isfinite(sweep.chi2)):
         raise ConvergenceError(_reached((*at.history, line), options))
-    same = bool(at.history) and abs(at.history[-1].chi2 - line.chi2) <= CHI2_CHANGE * line.chi2
+    # Exact data have a chi2 of rounding, whose changes are as large as itself.
+    same = bool(at.history) and abs(at.history[-1].chi2 - line.chi2) <= CHI2_CHANGE * max(
+        line.chi2, line.n_obs
+    )
     weights_stay = is_set or at.n_weights == MAX_WEIGHTS or not _weighs(options)
     is_last = (
         largest < LARGEST_STEP

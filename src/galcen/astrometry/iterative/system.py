@@ -149,8 +149,8 @@ def linearise(
     """
     n_src = len(problem.sources.ra)
     sums = _Sums(problem, n_src)
-    residual: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
+    residual = [np.empty(0)] * len(problem.orbits)
+    weights = [np.empty(0)] * len(problem.orbits)
     units: list[UnitSystem] = []
     gathered = sources_of(problem, state)
     for number in sorted({orbit.unit for orbit in problem.orbits}):
@@ -161,10 +161,8 @@ def linearise(
             orbit = problem.orbits[k]
             shared = Shared(gathered, unit_of(problem, state, orbit), state.chip)
             at = (shared, state.exposure[k], weight[k], noise.of(orbit, k))
-            one, left, found_weight = _orbit(problem, orbit, at, unit, sums, reweigh)
+            one, residual[k], weights[k] = _orbit(problem, orbit, at, unit, sums, reweigh)
             kept.append(one)
-            residual.append(left)
-            weights.append(found_weight)
         sums.add_unit(number, unit)
         units.append(UnitSystem(number, tuple(kept), unit.rows, unit.coupling, unit.matrix))
     return Sweep(sums.system(problem, state, tuple(units), ranks), tuple(residual), tuple(weights), sums.chi2)

@@ -14,6 +14,7 @@ Papandreou & Yuille (2010), NIPS 23, 1858 (draws); Siden et al. (2018), JCGS 27,
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -31,7 +32,7 @@ from galcen.astrometry.iterative.operator import (
     unknowns_of_unit,
 )
 from galcen.astrometry.iterative.options import Ranks
-from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, State
+from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, Sources, State
 from galcen.astrometry.iterative.system import Noise, OrbitSystem, System, exposure_precision, with_drift
 
 TOLERANCE = 1e-4
@@ -39,6 +40,24 @@ TOLERANCE = 1e-4
 
 PART = 16
 """Draws that are made in one sweep over the measurements."""
+
+BY_PRIOR = 0.5
+"""Part of a prior variance that is left where the prior decides."""
+
+UNINFORMED = 1e-9
+"""Part of a prior variance by which rounding may seem to make it smaller."""
+
+SAME_PLACE = 1e-12
+"""Directions [rad] that do not differ by more are one."""
+
+
+class Patterns(NamedTuple):
+    """What is known of the low-order patterns of the sources' unknowns."""
+
+    ratio: Float[np.ndarray, "5 3"]
+    """Posterior over prior variance, by unknown, of the mean and the slopes to the east and to the north."""
+    n_by_prior: int
+    """How many of them the priors decide."""
 
 
 def conditional_covariance(system: System) -> Float[np.ndarray, "n_src 5 5"]:
@@ -79,6 +98,55 @@ def variance_of_mean_parallax(system: System, ranks: Ranks) -> float:
     right = nothing(system)
     right.source[:, 2] = 1.0 / len(right.source)
     return right.dot(cg.solve(system, ranks, right).step)
+
+
+def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
+    """Which low-order patterns over the field are decided by the priors.
+
+    Attitude and focal lengths of each exposure take up a common shift, turn and scale: without references the
+    measurements do not determine these. Sources count by the part of their prior variance that their own
+    measurements take away. A pattern that is 0 everywhere, as a slope of a single source, has a ratio of 1.
+
+    Parameters
+    ----------
+    system
+        The linear system.
+    ranks
+        Those that share it.
+    sources
+        Their directions.
+    """
+    covariance, preconditioner = inverse5(system.prior_source), reduced_blocks(system)
+    before, after = (np.diagonal(c, axis1=1, axis2=2) for c in (covariance, inverse5(system.reduced_source)))
+    informed = np.maximum(1.0 - after / before - UNINFORMED, 0.0)
+    ratio = np.ones((N_SOURCE, 3))
+    for p in range(N_SOURCE):
+        for k, pattern in enumerate(_patterns(sources, informed[:, p])):
+            variance = float(pattern**2 @ before[:, p])
+            if variance > 0:
+                right = nothing(system)
+                right.source[:, p] = pattern
+                ratio[p, k] = right.dot(cg.solve(system, ranks, right, preconditioner).step) / variance
+    return Patterns(ratio, int(np.count_nonzero(ratio > BY_PRIOR)))
+
+
+def _patterns(sources: Sources, by: Float[np.ndarray, " n_src"]) -> Float[np.ndarray, "3 n_src"]:
+    """1, and the places to the east and north of the mean direction, times the sources' shares."""
+    total = by.sum()
+    if not total > 0:
+        return np.zeros((3, len(by)))
+    ra, dec = sources.ra, sources.dec
+    x, y, z = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]) @ by
+    ra_0, dec_0 = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
+    place = np.stack(
+        [
+            np.cos(dec) * np.sin(ra - ra_0),
+            np.sin(dec) * np.cos(dec_0) - np.cos(dec) * np.sin(dec_0) * np.cos(ra - ra_0),
+        ]
+    )
+    centred = place - (place @ by / total)[:, None]
+    centred = np.where(np.abs(centred) > SAME_PLACE, centred, 0.0)
+    return np.concatenate([np.ones((1, len(by))), centred]) * by
 
 
 def _draws(
