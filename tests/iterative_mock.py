@@ -154,6 +154,7 @@ def solved(survey, scale=1.0, shift=0.0, seed=8):
             is_held_by_prior=counts < 3,
             mean_parallax=float(estimate[:, 2].mean()),
             mean_parallax_error=float(np.sqrt(covariance[:, 2, 2].sum()) / n),
+            patterns=None,
             source_noise=np.zeros(n),
             exposure_noise=tuple(np.zeros(orbit.n_exp) for orbit in problem.orbits),
         )

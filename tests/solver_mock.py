@@ -51,6 +51,7 @@ def solve(
         is_held_by_prior=np.zeros(n_source, dtype=bool),
         mean_parallax=1.0,
         mean_parallax_error=0.5,
+        patterns=None,
         source_noise=progress.source_noise,
         exposure_noise=progress.exposure_noise,
     )

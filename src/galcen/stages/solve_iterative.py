@@ -13,7 +13,7 @@ from galcen import config
 from galcen.astrometry.iterative import solve as solver
 from galcen.astrometry.iterative.options import Options
 from galcen.astrometry.iterative.problem import Problem
-from galcen.astrometry.iterative.result import Result
+from galcen.astrometry.iterative.result import Patterns, Result
 from galcen.astrometry.iterative_products import (
     Measured,
     calibration_columns,
@@ -110,7 +110,12 @@ def run(
         _tell(survey, problem, ranks)
         folder = checkpoint_folder(output)
         calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))
-        result = solver.solve(problem, solver_options(choices), ranks, calls)
+        # Without references it is the priors that decide the frame: how much of it, is told.
+        has_reference = bool(survey.catalogue["is_reference"].any())
+        asked = solver_options(choices)._replace(with_patterns=not has_reference)
+        result = solver.solve(problem, asked, ranks, calls)
+        if result.patterns is not None and ranks.rank == 0:
+            _tell_patterns(result.patterns)
         own = own_products(survey, problem, tables, result)
         parts, residuals = ranks.gather(own.exposures), ranks.sum(own.residuals)
         if parts is not None:
@@ -151,9 +156,19 @@ def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:
     }
 
 
+def _tell_patterns(patterns: Patterns) -> None:
+    log.warning(
+        "priors decide %d of 15 patterns over the field (mean and slopes of each parameter); posterior over prior "
+        "variance: %s",
+        patterns.n_by_prior,
+        json.dumps(patterns.ratio.round(4).tolist()),
+    )
+
+
 def solver_options(choices: Solver) -> Options:
     """Choices of the solver, out of the section."""
-    return Options(**{name: getattr(choices, name) for name in Options._fields})
+    own = {"with_patterns"}
+    return Options(**{name: getattr(choices, name) for name in Options._fields if name not in own})
 
 
 def own_products(survey: Survey, problem: Problem, tables: dict[int, Columns], result: Result) -> Own:

@@ -28,6 +28,8 @@ class Options(NamedTuple):
     """Products of an outer step; cycles: ten times as many."""
     n_probe: int = 0
     """Random probes for the marginal covariances; 0: those with calibration and attitude held."""
+    with_patterns: bool = False
+    """Find which patterns over the field the priors decide: 15 more linear systems."""
 
 
 class Ranks(Protocol):

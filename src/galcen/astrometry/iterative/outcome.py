@@ -11,6 +11,7 @@ from galcen.astrometry.iterative.system import Noise, Sweep, System
 from galcen.astrometry.iterative.uncertainty import (
     conditional_covariance,
     marginal_covariance,
+    pattern_rank,
     variance_of_mean_parallax,
 )
 from galcen.astrometry.weights import BAD
@@ -74,6 +75,7 @@ def outcome(
         is_held_by_prior=_held(system),
         mean_parallax=float(at.state.source[:, 2].mean()),
         mean_parallax_error=float(np.sqrt(variance_of_mean_parallax(system, ranks))),
+        patterns=pattern_rank(system, ranks, problem.sources) if options.with_patterns else None,
         source_noise=at.source_noise,
         exposure_noise=at.exposure_noise,
     )

@@ -8,6 +8,15 @@ from jaxtyping import Bool, Float, Int
 from galcen.astrometry.iterative.problem import State
 
 
+class Patterns(NamedTuple):
+    """What is known of the low-order patterns of the sources' unknowns."""
+
+    ratio: Float[np.ndarray, "5 3"]
+    """Posterior over prior variance, by unknown, of the mean and the slopes to the east and to the north."""
+    n_by_prior: int
+    """How many of them the priors decide."""
+
+
 class Iteration(NamedTuple):
     """One outer step: one line of the history."""
 
@@ -57,6 +66,8 @@ class Result(NamedTuple):
     """Mean over all sources [mas]."""
     mean_parallax_error: float
     """With all correlations [mas]."""
+    patterns: Patterns | None
+    """What is known of patterns over the field, where that was asked for."""
     source_noise: Float[np.ndarray, " n_src"]
     """Excess noise [pixel]; 0 where none was asked for."""
     exposure_noise: tuple[Float[np.ndarray, " n_exp"], ...]

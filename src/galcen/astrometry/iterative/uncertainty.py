@@ -14,7 +14,6 @@ Papandreou & Yuille (2010), NIPS 23, 1858 (draws); Siden et al. (2018), JCGS 27,
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -33,6 +32,7 @@ from galcen.astrometry.iterative.operator import (
 )
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, Sources, State
+from galcen.astrometry.iterative.result import Patterns
 from galcen.astrometry.iterative.system import Noise, OrbitSystem, System, exposure_precision, with_drift
 
 TOLERANCE = 1e-4
@@ -49,15 +49,6 @@ UNINFORMED = 1e-9
 
 SAME_PLACE = 1e-12
 """Directions [rad] that do not differ by more are one."""
-
-
-class Patterns(NamedTuple):
-    """What is known of the low-order patterns of the sources' unknowns."""
-
-    ratio: Float[np.ndarray, "5 3"]
-    """Posterior over prior variance, by unknown, of the mean and the slopes to the east and to the north."""
-    n_by_prior: int
-    """How many of them the priors decide."""
 
 
 def conditional_covariance(system: System) -> Float[np.ndarray, "n_src 5 5"]:
