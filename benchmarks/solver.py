@@ -33,6 +33,7 @@ from galcen.astrometry.iterative.problem import (  # noqa: E402
     arranged,
     start,
 )
+from galcen.astrometry.iterative.products import Unknowns  # noqa: E402
 from galcen.mapping.camera import Camera  # noqa: E402
 from galcen.mapping.detector import Chip  # noqa: E402
 from galcen.mapping.forward import Optics  # noqa: E402
@@ -104,7 +105,7 @@ def main() -> None:
     linearised = _rate(n_obs, lambda: system.linearise(case, state, weight, noise, ranks))
     made = system.linearise(case, state, weight, noise, ranks).system
     rng = np.random.default_rng(2)
-    vector = operator.Unknowns(rng.normal(size=(N_SOURCE, 5)), rng.normal(size=made.shape[1]))
+    vector = Unknowns(rng.normal(size=(N_SOURCE, 5)), rng.normal(size=made.shape[1]))
     orbits = [orbit for unit in made.units for orbit in unit.orbits]
     kept = sum(orbit.kept.nbytes + orbit.orbit.source.nbytes for orbit in orbits)
     raw = sum(o.source.nbytes + o.chip.nbytes + o.pixel.nbytes + o.sigma.nbytes for o in case.orbits)

@@ -13,10 +13,11 @@ from jaxtyping import Float
 from galcen.astrometry.iterative import cg, gauss_seidel
 from galcen.astrometry.iterative.excess_noise import excess_noise
 from galcen.astrometry.iterative.gauge import blocks_without_gauge, moved
-from galcen.astrometry.iterative.operator import Unknowns, inverse5
+from galcen.astrometry.iterative.operator import inverse5
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
 from galcen.astrometry.iterative.outcome import outcome
 from galcen.astrometry.iterative.problem import Problem, arranged, start
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.result import Iteration, Result
 from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
 from galcen.errors import ConvergenceError

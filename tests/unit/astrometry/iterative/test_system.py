@@ -10,6 +10,7 @@ from galcen.astrometry.iterative.calibration import CalibrationModel
 from galcen.astrometry.iterative.model import Shared, groups, residuals, sources_of
 from galcen.astrometry.iterative.options import Alone
 from galcen.astrometry.iterative.problem import State
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import (
     calibration_precision,
     exposure_precision,
@@ -85,7 +86,7 @@ def dense(problem, state, weight):
 def vector(problem, values):
     """Sources and calibration of a flat vector."""
     n = 5 * len(problem.sources.ra)
-    return operator.Unknowns(values[:n].reshape(-1, 5), values[n:])
+    return Unknowns(values[:n].reshape(-1, 5), values[n:])
 
 
 def flat(unknowns):
