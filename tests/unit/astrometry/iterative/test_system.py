@@ -6,7 +6,6 @@ import pytest
 
 from galcen.astrometry.iterative import operator
 from galcen.astrometry.iterative.arrow import ArrowFactor
-from galcen.astrometry.iterative.calibration import CalibrationModel
 from galcen.astrometry.iterative.model import Shared, groups, residuals, sources_of
 from galcen.astrometry.iterative.options import Alone
 from galcen.astrometry.iterative.problem import State
@@ -17,15 +16,9 @@ from galcen.astrometry.iterative.system import (
     linearise,
     no_noise,
 )
-from global_mock import global_mock, zero
+from global_mock import CASES, global_mock, zero
 
 ALONE = Alone()
-CASES = {
-    "constant": (CalibrationModel(), None),
-    "orbit": (CalibrationModel(share="orbit"), lambda k: k),
-    "season": (CalibrationModel(share="season", drift=True), lambda k: k // 2),
-    "chromatic": (CalibrationModel(chromatic=True), None),
-}
 
 
 @pytest.fixture(scope="module", params=CASES)
