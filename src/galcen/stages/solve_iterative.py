@@ -44,11 +44,11 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.iterative_problem import Survey, build, read_survey
-from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running
+from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running, tell_products
 
 STAGE = "solve_iterative"
 
-NO_PART_OF_THE_SOLUTION = {"enabled", "ranks", "gpus"}
+NO_PART_OF_THE_SOLUTION = {"enabled", "ranks", "gpus", "products"}
 """Of the section: a solution goes on from its checkpoint whatever they are."""
 
 Columns = dict[str, np.ndarray]
@@ -108,6 +108,7 @@ def run(
         mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
         problem, tables = build(survey, choices, mine)
         _tell(survey, problem, ranks)
+        tell_products(ranks, choices.products)
         folder = checkpoint_folder(output)
         calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))
         result = solver.solve(problem, solver_options(choices), ranks, calls)
