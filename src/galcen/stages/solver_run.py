@@ -22,8 +22,8 @@ from galcen.parallel.comm import World, aborting, world
 from galcen.parallel.devices import make_deterministic, tie
 
 NO_PART_OF_THE_IDENTITY = ("max_outer", "products")
-"""Options that may differ when a solution goes on: one that did not settle may be given more steps, and the next
-machine may have a GPU."""
+"""Options that may differ when a solution goes on: one that did not settle may be given more steps, and
+another machine may have a GPU."""
 
 log = logging.getLogger(__name__)
 

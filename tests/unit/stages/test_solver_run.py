@@ -58,9 +58,9 @@ def test_a_checkpoint_of_other_unknowns_is_not_used(problem, caplog):
 
 
 def test_the_identity_tells_options_and_inputs_apart():
-    """Not the allowed number of steps: a solution that did not settle may be given more."""
+    """Not the allowed number of steps, and not where products are made."""
     one = solver_run.identity({"robust": True, "max_outer": 8}, {"a.h5": "1"})
-    assert one == solver_run.identity({"max_outer": 20, "robust": True}, {"a.h5": "1"})
+    assert one == solver_run.identity({"max_outer": 20, "robust": True, "products": "host"}, {"a.h5": "1"})
     assert one != solver_run.identity({"robust": False, "max_outer": 8}, {"a.h5": "1"})
     assert one != solver_run.identity({"robust": True, "max_outer": 8}, {"a.h5": "2"})
 
