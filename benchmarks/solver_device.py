@@ -1,32 +1,35 @@
 """Speed of the global solution on JAX's default device: `python benchmarks/solver_device.py [--json]`.
 
-The problem is that of `solver.py`, larger on a GPU. A product is one of the reduced matrix with a vector, with the
-way of the vector from and to the host; then the same with all derivatives in the host's memory, copied for each
-product, and by the compiled loops of the CPU. The model is what the device does of a linearisation:
+The problem is that of `solver.py`, larger on a GPU. A product is one of the reduced matrix with a vector, with
+the way of the vector from and to the host; then the same with all derivatives in the host's memory, copied for
+each product, and by the compiled loops of the CPU. The model is what the device does of a linearisation:
 predictions, derivatives and their blocks, without the sums over sources, which the CPU makes.
 
-All times are by the clock. On the CPU, which is there to try the benchmark, XLA has one thread.
+All times are by the clock. On a CPU the benchmark can be tried, and means little.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+
+# As the stages have it.
+os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 import jax
 import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from solver import N_EXPOSURE, N_OBS, N_ORBIT, N_SOURCE, problem  # noqa: E402 - float64 first
-
-from galcen.astrometry.iterative import operator, system  # noqa: E402
+from galcen.astrometry.iterative import operator, system  # noqa: E402 - float64 first
 from galcen.astrometry.iterative.device import OnDevice, description, memory_budget  # noqa: E402
 from galcen.astrometry.iterative.model import Shared, found, groups, sources_of, unit_of  # noqa: E402
 from galcen.astrometry.iterative.options import Alone  # noqa: E402
 from galcen.astrometry.iterative.packing import size  # noqa: E402
 from galcen.astrometry.iterative.problem import Problem, State, start  # noqa: E402
 from galcen.astrometry.iterative.products import Unknowns  # noqa: E402
+from solver import N_EXPOSURE, N_OBS, N_ORBIT, N_SOURCE, problem  # noqa: E402
 
 REPEATS = 5
 
