@@ -1,9 +1,9 @@
 """Speed of the global solution on JAX's default device: `python benchmarks/solver_device.py [--json]`.
 
-The problem is that of `solver.py`, larger on a GPU. A product is one of the reduced matrix with a vector, with
-the way of the vector from and to the host; then the same with all derivatives in the host's memory, copied for
-each product, and by the compiled loops of the CPU. The model is what the device does of a linearisation:
-predictions, derivatives and their blocks, without the sums over sources, which the CPU makes.
+The problem is that of `solver.py`, larger on a GPU. A product is one of the reduced matrix with a vector, the
+copies of the vector from and to the host included; then the same with all derivatives in the host's memory,
+copied for each product, and by the compiled loops of the CPU. The model is what the device does of a
+linearisation: predictions, derivatives and their blocks, without the sums over sources, which the CPU makes.
 
 All times are by the clock. On a CPU the benchmark can be tried, and means little.
 """

@@ -195,14 +195,15 @@ def test_conjugate_gradients_on_the_device(plain):
 @pytest.mark.parametrize("scheme", ["cg", "block-gauss-seidel"])
 def test_solution_does_not_depend_on_the_place(scheme):
     """From the start to the covariances, to 1e-9 of the errors."""
-    mock = global_mock(n_orbit=4, n_exp=6, n_src=100)
+    mock = global_mock(n_orbit=3, n_exp=5, n_src=80)
     options, hooks = OPTIONS._replace(scheme=scheme), Hooks(probe_key=jax.random.key(1))
     host, there = (
         solve(mock.problem, options._replace(products=place), ALONE, hooks) for place in ("host", "device")
     )
     sigma = np.sqrt(np.diagonal(host.covariance, axis1=1, axis2=2))
     assert np.abs((there.state.source - host.state.source) / sigma).max() < 1e-9
-    np.testing.assert_allclose(there.covariance, host.covariance, rtol=1e-9)
+    scaled = (there.covariance - host.covariance) / sigma[:, :, None] / sigma[:, None, :]
+    assert np.abs(scaled).max() < 1e-9
     assert there.history[-1].n_product == host.history[-1].n_product
 
 
