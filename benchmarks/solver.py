@@ -33,6 +33,7 @@ from galcen.astrometry.iterative.problem import (  # noqa: E402
     arranged,
     start,
 )
+from galcen.astrometry.iterative.products import Unknowns  # noqa: E402
 from galcen.mapping.camera import Camera  # noqa: E402
 from galcen.mapping.detector import Chip  # noqa: E402
 from galcen.mapping.forward import Optics  # noqa: E402
@@ -44,21 +45,21 @@ from galcen.mapping.vector import Vector  # noqa: E402
 N_SOURCE, N_OBS, N_EXPOSURE, N_ORBIT, REPEATS = 10_000, 3072, 96, 4, 5
 
 
-def problem() -> Problem:
-    """Orbits drawn at random."""
+def problem(n_source: int = N_SOURCE, n_obs: int = N_OBS, n_orbit: int = N_ORBIT) -> Problem:
+    """Orbits drawn at random, with `n_obs` measurements of each exposure."""
     rng = np.random.default_rng(1)
     angles = np.arange(4) * np.pi / 2 - np.pi / 2
     side = 11200.0 * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]])
     camera = Camera(Optics(), 4.3704e6, Chip(angles, *side, np.full(4, 10.0), np.full(4, 10.0)))
-    place = [np.radians(c + rng.uniform(-0.3, 0.3, N_SOURCE)) for c in (266.1, -29.1)]
-    nothing = np.zeros(N_SOURCE)
-    sources = Sources(*place, nothing, nothing, np.zeros((N_SOURCE, 5)), np.tile(np.eye(5), (N_SOURCE, 1, 1)))
+    place = [np.radians(c + rng.uniform(-0.3, 0.3, n_source)) for c in (266.1, -29.1)]
+    nothing = np.zeros(n_source)
+    sources = Sources(*place, nothing, nothing, np.zeros((n_source, 5)), np.tile(np.eye(5), (n_source, 1, 1)))
     prior = CameraPrior(np.array([1e5, 1e5, 1e5, 100.0, 100.0]), 30.0, 1.0, np.full(5, 100.0))
-    orbits = tuple(_orbit(k, rng) for k in range(N_ORBIT))
+    orbits = tuple(_orbit(k, rng, n_source, n_obs) for k in range(n_orbit))
     return arranged(Problem(camera, CalibrationModel(), 1, sources, prior, orbits))[0]
 
 
-def _orbit(number: int, rng: np.random.Generator) -> Orbit:
+def _orbit(number: int, rng: np.random.Generator, n_source: int, n_obs: int) -> Orbit:
     each = (N_EXPOSURE, 1)
     sun = rng.normal(size=(3, *each))
     observer = Observer(
@@ -69,14 +70,14 @@ def _orbit(number: int, rng: np.random.Generator) -> Orbit:
         np.ones(each),
     )
     pointing = (np.radians(c + rng.normal(0.0, 0.01, each)) for c in (266.1, -29.1, 0.0))
-    n_row = N_EXPOSURE * N_OBS
-    source = np.concatenate([np.sort(rng.permutation(N_SOURCE)[:N_OBS]) for _ in range(N_EXPOSURE)])
+    n_row = N_EXPOSURE * n_obs
+    source = np.concatenate([np.sort(rng.permutation(n_source)[:n_obs]) for _ in range(N_EXPOSURE)])
     return Orbit(
         number,
         0,
         np.zeros(N_EXPOSURE),
         Exposure(observer, jax.tree.map(np.asarray, telescope_axes(*pointing))),
-        np.arange(N_EXPOSURE + 1) * N_OBS,
+        np.arange(N_EXPOSURE + 1) * n_obs,
         source.astype(np.int32),
         rng.integers(0, 4, n_row).astype(np.int32),
         rng.normal(0.0, 500.0, (2, n_row)),
@@ -104,7 +105,7 @@ def main() -> None:
     linearised = _rate(n_obs, lambda: system.linearise(case, state, weight, noise, ranks))
     made = system.linearise(case, state, weight, noise, ranks).system
     rng = np.random.default_rng(2)
-    vector = operator.Unknowns(rng.normal(size=(N_SOURCE, 5)), rng.normal(size=made.shape[1]))
+    vector = Unknowns(rng.normal(size=(N_SOURCE, 5)), rng.normal(size=made.shape[1]))
     orbits = [orbit for unit in made.units for orbit in unit.orbits]
     kept = sum(orbit.kept.nbytes + orbit.orbit.source.nbytes for orbit in orbits)
     raw = sum(o.source.nbytes + o.chip.nbytes + o.pixel.nbytes + o.sigma.nbytes for o in case.orbits)

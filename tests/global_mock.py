@@ -31,6 +31,14 @@ HALF_CHIP = 976.0
 PRIOR_REFERENCE = np.array([0.3, 0.3, 0.1, 0.1, 0.1])
 PRIOR_OTHER = np.array([100.0, 100.0, 20.0, 50.0, 50.0])
 
+CASES = {
+    "constant": (CalibrationModel(), None),
+    "orbit": (CalibrationModel(share="orbit"), lambda k: k),
+    "season": (CalibrationModel(share="season", drift=True), lambda k: k // 2),
+    "chromatic": (CalibrationModel(chromatic=True), None),
+}
+"""Kinds of calibration, each with the unit of an orbit."""
+
 
 class GlobalMock(NamedTuple):
     """Problem and truth."""

@@ -1,4 +1,4 @@
-"""Which GPU a rank computes on. Settles it before JAX starts, and does not import JAX."""
+"""Which GPU a rank computes on, and how. Settles it before JAX starts, and does not import JAX."""
 
 import logging
 import os
@@ -7,6 +7,9 @@ import socket
 from pathlib import Path
 
 from galcen.parallel.comm import World
+
+DETERMINISTIC = "xla_gpu_deterministic_ops"
+"""Flag of XLA: no sum whose order depends on how the threads of a GPU come."""
 
 log = logging.getLogger(__name__)
 
@@ -52,3 +55,10 @@ def tie(world: World) -> str | None:
             host,
         )
     return device
+
+
+def make_deterministic() -> None:
+    """Ask for the same bits from a GPU each time; before JAX has started. A choice in XLA_FLAGS is kept."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if DETERMINISTIC not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{DETERMINISTIC}=true".strip()

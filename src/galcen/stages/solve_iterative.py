@@ -44,11 +44,11 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.iterative_problem import Survey, build, read_survey
-from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running
+from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running, tell_products
 
 STAGE = "solve_iterative"
 
-NO_PART_OF_THE_SOLUTION = {"enabled", "ranks", "gpus"}
+NO_PART_OF_THE_SOLUTION = {"enabled", "ranks", "gpus", "products"}
 """Of the section: a solution goes on from its checkpoint whatever they are."""
 
 Columns = dict[str, np.ndarray]
@@ -108,6 +108,7 @@ def run(
         mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
         problem, tables = build(survey, choices, mine)
         _tell(survey, problem, ranks)
+        tell_products(ranks, choices.products)
         folder = checkpoint_folder(output)
         calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))
         # Without references it is the priors that decide the frame: how much of it, is told.
@@ -158,8 +159,8 @@ def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:
 
 def _tell_patterns(patterns: Patterns) -> None:
     log.warning(
-        "priors decide %d of 15 patterns over the field (mean and slopes of each parameter); posterior over prior "
-        "variance: %s",
+        "priors decide %d of 15 patterns over the field (mean and slopes of each parameter); posterior over "
+        "prior variance: %s",
         patterns.n_by_prior,
         json.dumps(patterns.ratio.round(4).tolist()),
     )

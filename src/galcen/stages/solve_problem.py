@@ -21,7 +21,7 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.problem_orbits import problem_of
-from galcen.stages.solver_run import checkpoint_folder, gathered, hooks, identity, running
+from galcen.stages.solver_run import checkpoint_folder, gathered, hooks, identity, running, tell_products
 
 STAGE = "solve_iterative"
 
@@ -65,6 +65,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
         run_identity = identity(settings.model_dump(), inputs)
         ranks.agree(run_identity, "options, version of galcen or problem file")
         _describe(file, ranks)
+        tell_products(ranks, settings.products)
         problem, folder = problem_of(file, settings.distortion_order), checkpoint_folder(output)
         options = Options(**settings.model_dump(include=set(Options._fields)))
         calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,17 @@ import numpy as np
 from jaxtyping import Array, Key
 
 import galcen
-from galcen.astrometry.iterative.options import Hooks, Progress
+from galcen.astrometry.iterative.device import description
+from galcen.astrometry.iterative.options import Hooks, Place, Progress
 from galcen.astrometry.iterative.problem import Problem, State, start
 from galcen.astrometry.iterative.result import Iteration
 from galcen.io.solver_checkpoint import Saved, load, save
 from galcen.parallel.comm import World, aborting, world
-from galcen.parallel.devices import tie
+from galcen.parallel.devices import make_deterministic, tie
 
-NO_PART_OF_THE_IDENTITY = ("max_outer",)
-"""Options that may differ when a solution goes on: one that did not settle may be given more steps."""
+NO_PART_OF_THE_IDENTITY = ("max_outer", "products")
+"""Options that may differ when a solution goes on: one that did not settle may be given more steps, and
+another machine may have a GPU."""
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +42,22 @@ def running(n_rank: int | None) -> Iterator[World]:
         if ranks.rank:
             root.setLevel(logging.WARNING)
         device = tie(ranks)
+        if device is not None:
+            make_deterministic()
         log.info("%d rank(s), rank 0 on %s; %s", ranks.size, _named(device), ranks.reduction_path)
         yield ranks
 
 
 def _named(device: str | None) -> str:
     return "the CPU" if device is None else f"GPU {device}"
+
+
+def tell_products(ranks: World, place: Place) -> None:
+    """Log which ranks make the products with the system on what; call it on all ranks."""
+    everyone = ranks.gather(f"{socket.gethostname()}: {description(place)}") or []
+    for text in dict.fromkeys(everyone):
+        members = ", ".join(str(rank) for rank, other in enumerate(everyone) if other == text)
+        log.info("products with the system, rank(s) %s on %s", members, text)
 
 
 def identity(options: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -68,3 +68,20 @@ def test_jax_is_not_imported():
     """It would start before its GPU is chosen."""
     program = "import sys, galcen.parallel.devices; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "--xla_gpu_deterministic_ops=true"),
+        ("--xla_dump_to=there", "--xla_dump_to=there --xla_gpu_deterministic_ops=true"),
+        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+    ],
+)
+def test_sums_in_one_order_are_asked_for(monkeypatch, before, after):
+    """Besides other flags; not where the user has chosen."""
+    monkeypatch.setenv("XLA_FLAGS", before or "")
+    if before is None:
+        monkeypatch.delenv("XLA_FLAGS")
+    devices.make_deterministic()
+    assert devices.os.environ["XLA_FLAGS"] == after

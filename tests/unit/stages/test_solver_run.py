@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,9 +58,9 @@ def test_a_checkpoint_of_other_unknowns_is_not_used(problem, caplog):
 
 
 def test_the_identity_tells_options_and_inputs_apart():
-    """Not the allowed number of steps: a solution that did not settle may be given more."""
+    """Not the allowed number of steps, and not where products are made."""
     one = solver_run.identity({"robust": True, "max_outer": 8}, {"a.h5": "1"})
-    assert one == solver_run.identity({"max_outer": 20, "robust": True}, {"a.h5": "1"})
+    assert one == solver_run.identity({"max_outer": 20, "robust": True, "products": "host"}, {"a.h5": "1"})
     assert one != solver_run.identity({"robust": False, "max_outer": 8}, {"a.h5": "1"})
     assert one != solver_run.identity({"robust": True, "max_outer": 8}, {"a.h5": "2"})
 
@@ -70,3 +71,14 @@ def test_orbits_are_gathered_by_number():
     assert got[3]["a"].tolist() == [0, 0]
     assert len(got[7]["b"]) == 3
     assert solver_run.gathered(ALONE, [], {"a": []}) == {}
+
+
+def test_the_log_tells_who_makes_the_products(caplog):
+    """One line for ranks alike."""
+    ranks = SimpleNamespace(gather=lambda own: [own, "there: JAX on gpu 0", own])
+    with caplog.at_level(logging.INFO):
+        solver_run.tell_products(ranks, "host")
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "rank(s) 0, 2 on " in first
+    assert "loops on the CPU" in first
+    assert second.endswith("rank(s) 1 on there: JAX on gpu 0")

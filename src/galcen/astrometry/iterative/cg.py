@@ -11,13 +11,13 @@ import numpy as np
 
 from galcen.astrometry.iterative.operator import (
     Preconditioner,
-    Unknowns,
     nothing,
     product,
     reduced_blocks,
     right_side,
 )
 from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import System
 
 TOLERANCE = 1e-8

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from galcen.astrometry.iterative.arrow import ArrowFactor
-from galcen.astrometry.iterative.operator import BlockInverse, Unknowns, exposures_of, nothing
+from galcen.astrometry.iterative.operator import BlockInverse, exposures_of, nothing
 from galcen.astrometry.iterative.problem import Problem, State
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import System
 
 STIFFNESS = 1e6

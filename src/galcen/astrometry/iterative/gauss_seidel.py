@@ -7,20 +7,18 @@ Lindegren et al. (2012), A&A 538, A78, sect. 4.5; Bombrun et al. (2012), A&A 538
 
 import numpy as np
 
-from galcen.astrometry.iterative import kernels
 from galcen.astrometry.iterative.arrow import ArrowFactor
 from galcen.astrometry.iterative.cg import Solved
 from galcen.astrometry.iterative.operator import (
-    Unknowns,
     by_exposures,
+    coupled,
     exposures_of,
     inverse5,
     nothing,
     right_side,
-    summed,
-    unknowns_of_unit,
 )
 from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import System
 
 TOLERANCE = 1e-4
@@ -62,12 +60,12 @@ def solve(
     before, contraction, left, n, fresh = np.inf, 0.0, np.inf, 0, 0
     while n < max_cycle:
         n += 1
-        coupled = _coupled(system, ranks, x)
-        miss = system.side_calibration - through.calibration - coupled.calibration
+        shared = coupled(system, ranks, x)
+        miss = system.side_calibration - through.calibration - shared.calibration
         miss -= system.prior_calibration * x.calibration
         at = Unknowns(x.source, x.calibration + calibration.solve(miss))
         through = by_exposures(system, ranks, exposures_of(system, at))
-        side = system.side_source - through.source - _coupled(system, ranks, at).source
+        side = system.side_source - through.source - coupled(system, ranks, at).source
         source = np.einsum("sij,sj->si", blocks, side)
         update = Unknowns(source - x.source, at.calibration - x.calibration)
         size = float(np.linalg.norm(update.source * unit))
@@ -85,15 +83,3 @@ def solve(
             before, fresh = np.inf, 0
     largest = float(np.abs(x.source * unit).max())
     return Solved(x, n, left, left < tolerance * max(1.0, largest))
-
-
-def _coupled(system: System, ranks: Ranks, at: Unknowns) -> Unknowns:
-    """Products of calibration with sources, of sources with calibration, and of calibration with itself."""
-    out = nothing(system)
-    for unit in system.units:
-        own = unknowns_of_unit(system, unit)
-        at_shared = at.calibration[own]
-        out_shared = unit.matrix @ at_shared
-        kernels.coupled_product(unit.rows, unit.coupling, at.source, at_shared, out.source, out_shared)
-        out.calibration[own] += out_shared
-    return summed(ranks, out)

@@ -1,36 +1,14 @@
 """Products with the linear system, over all ranks."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from galcen.astrometry.iterative import kernels
 from galcen.astrometry.iterative.arrow import ArrowFactor
 from galcen.astrometry.iterative.options import Ranks
-from galcen.astrometry.iterative.system import OrbitSystem, System, UnitSystem, unknowns_of
-
-
-class Unknowns(NamedTuple):
-    """A vector of all that is left when the exposures are eliminated."""
-
-    source: Float[np.ndarray, "n_src 5"]
-    calibration: Float[np.ndarray, " n_calibration"]
-    """The units' unknowns, then the chips'."""
-
-    def __add__(self, other: "Unknowns") -> "Unknowns":  # type: ignore[override]
-        return Unknowns(self.source + other.source, self.calibration + other.calibration)
-
-    def __sub__(self, other: "Unknowns") -> "Unknowns":
-        return Unknowns(self.source - other.source, self.calibration - other.calibration)
-
-    def times(self, factor: float) -> "Unknowns":
-        """Multiplied by a number."""
-        return Unknowns(factor * self.source, factor * self.calibration)
-
-    def dot(self, other: "Unknowns") -> float:
-        """Scalar product."""
-        return float(np.vdot(self.source, other.source) + np.vdot(self.calibration, other.calibration))
+from galcen.astrometry.iterative.products import PerOrbit, Unknowns
+from galcen.astrometry.iterative.system import System
 
 
 def nothing(system: System) -> Unknowns:
@@ -41,24 +19,7 @@ def nothing(system: System) -> Unknowns:
 
 def product(system: System, ranks: Ranks, at: Unknowns) -> Unknowns:
     """S times a vector."""
-    out = nothing(system)
-    for unit in system.units:
-        own = unknowns_of_unit(system, unit)
-        at_shared = at.calibration[own]
-        out_shared = unit.matrix @ at_shared
-        for orbit in unit.orbits:
-            kernels.reduced_product(
-                *_measurements(orbit),
-                orbit.inverse,
-                orbit.coupling,
-                at.source,
-                at_shared,
-                out.source,
-                out_shared,
-            )
-        kernels.coupled_product(unit.rows, unit.coupling, at.source, at_shared, out.source, out_shared)
-        out.calibration[own] += out_shared
-    total = summed(ranks, out)
+    total = summed(ranks, system.products.reduced(at))
     return Unknowns(
         total.source + np.einsum("sij,sj->si", system.prior_source, at.source),
         total.calibration + system.prior_calibration * at.calibration,
@@ -71,36 +32,32 @@ def right_side(system: System, ranks: Ranks) -> Unknowns:
     return Unknowns(system.side_source, system.side_calibration) - by_exposures(system, ranks, back)
 
 
-def by_exposures(system: System, ranks: Ranks, at: list[list[np.ndarray]]) -> Unknowns:
+def by_exposures(system: System, ranks: Ranks, at: PerOrbit) -> Unknowns:
     """N_xe times a vector of the exposures, by unit and orbit."""
-    out = nothing(system)
-    for unit, values in zip(system.units, at, strict=True):
-        own = unknowns_of_unit(system, unit)
-        out_shared = np.zeros(len(own))
-        for orbit, value in zip(unit.orbits, values, strict=True):
-            kernels.from_exposures(*_measurements(orbit), orbit.coupling, value, out.source, out_shared)
-        out.calibration[own] += out_shared
-    return summed(ranks, out)
+    return summed(ranks, system.products.from_exposures(at))
+
+
+def coupled(system: System, ranks: Ranks, at: Unknowns) -> Unknowns:
+    """Products of calibration with sources, of sources with calibration, and of calibration with itself."""
+    return summed(ranks, system.products.coupled(at))
 
 
 def exposures_of(
-    system: System, at: Unknowns, sides: list[list[np.ndarray]] | None = None
-) -> list[list[np.ndarray]]:
+    system: System, at: Unknowns, sides: PerOrbit | None = None
+) -> list[list[Float[np.ndarray, "n_exp 5"]]]:
     """N_ee^-1 (b_e - N_ex x): the exposures' step that belongs to one of sources and calibration.
 
     `sides` stands for b_e where it is given.
     """
-    out: list[list[np.ndarray]] = []
-    for u, unit in enumerate(system.units):
-        at_shared = at.calibration[unknowns_of_unit(system, unit)]
-        steps: list[np.ndarray] = []
-        for k, orbit in enumerate(unit.orbits):
-            through = np.empty_like(orbit.sides)
-            kernels.to_exposures(*_measurements(orbit), orbit.coupling, at.source, at_shared, through)
-            side = orbit.sides if sides is None else sides[u][k]
-            steps.append(np.einsum("eij,ej->ei", orbit.inverse, side - through))
-        out.append(steps)
-    return out
+    if sides is None:
+        sides = [[orbit.sides for orbit in unit.orbits] for unit in system.units]
+    return [
+        [
+            np.einsum("eij,ej->ei", orbit.inverse, side - through)
+            for orbit, side, through in zip(unit.orbits, *parts, strict=True)
+        ]
+        for unit, *parts in zip(system.units, sides, system.products.to_exposures(at), strict=True)
+    ]
 
 
 class Preconditioner(Protocol):
@@ -143,12 +100,3 @@ def summed(ranks: Ranks, part: Unknowns) -> Unknowns:
     n = part.source.size
     total = ranks.sum(np.concatenate([part.source.ravel(), part.calibration]))
     return Unknowns(total[:n].reshape(part.source.shape), total[n:])
-
-
-def _measurements(orbit: OrbitSystem) -> tuple:
-    return orbit.orbit.source, orbit.orbit.offset, orbit.t, orbit.kept
-
-
-def unknowns_of_unit(system: System, unit: UnitSystem) -> Int[np.ndarray, " n_shared"]:
-    """Rows of a unit's unknowns and the chips' in the calibration."""
-    return unknowns_of(unit.unit, system.n_unit_unknown, system.shape[1], len(unit.matrix))

@@ -11,6 +11,8 @@ from galcen.astrometry.iterative.result import Iteration
 
 Scheme = Literal["cg", "block-gauss-seidel"]
 
+Place = Literal["auto", "host", "device"]
+
 
 class Options(NamedTuple):
     """How the system is solved and what is done about bad measurements."""
@@ -26,6 +28,9 @@ class Options(NamedTuple):
     """Outer steps with settled weights."""
     max_inner: int = 60
     """Products of an outer step; cycles: ten times as many."""
+    products: Place = "auto"
+    """Where products with the system are made: by compiled loops on the CPU, or by JAX on its device; auto:
+    on the device unless that is the CPU."""
     n_probe: int = 0
     """Random probes for the marginal covariances; 0: those with calibration and attitude held."""
     with_patterns: bool = False

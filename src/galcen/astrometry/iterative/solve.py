@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Float
 
 from galcen.astrometry.iterative import cg, gauss_seidel
+from galcen.astrometry.iterative.device import engine
 from galcen.astrometry.iterative.excess_noise import excess_noise
 from galcen.astrometry.iterative.gauge import blocks_without_gauge, moved
-from galcen.astrometry.iterative.operator import Unknowns, inverse5
+from galcen.astrometry.iterative.operator import inverse5
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
 from galcen.astrometry.iterative.outcome import outcome
 from galcen.astrometry.iterative.problem import Problem, arranged, start
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.result import Iteration, Result
 from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
 from galcen.errors import ConvergenceError
@@ -74,7 +76,8 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
             hooks.save(at)
         if not done and settled >= options.max_outer:
             raise ConvergenceError(_reached(at.history, options))
-    sweep = linearise(problem, at.state, at.weight, Noise(at.source_noise, at.exposure_noise), ranks)
+    noise = Noise(at.source_noise, at.exposure_noise)
+    sweep = linearise(problem, at.state, at.weight, noise, ranks, engine=engine(options.products))
     # The system at the end is there for the covariances: one more step of it, too small to change a residual,
     # takes away what the way here has left.
     last = _solve(problem, sweep.system, options, ranks, at.history[-1].largest_step).step
@@ -114,7 +117,8 @@ def _outer(
     before = at.history[-1].largest_step if at.history else np.inf
     is_set = before < 1.0 and at.n_weights < MAX_WEIGHTS
     noise = Noise(at.source_noise, at.exposure_noise)
-    sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust)
+    made_by = engine(options.products)
+    sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust, made_by)
     is_new = False
     if is_set:
         found = noise
@@ -123,7 +127,8 @@ def _outer(
         is_new = _has_changed(ranks, at, sweep, found)
         if found is not noise and is_new:
             # Errors have changed after the derivatives were divided by them.
-            noise, sweep = found, linearise(problem, at.state, sweep.weight, found, ranks)
+            noise = found
+            sweep = linearise(problem, at.state, sweep.weight, noise, ranks, engine=made_by)
     linearised = time.perf_counter()
     solved = _solve(problem, sweep.system, options, ranks, before)
     largest, median = _sizes(sweep.system, solved.step)

@@ -25,6 +25,7 @@ from galcen.astrometry.iterative.arrow import Arrow
 from galcen.astrometry.iterative.model import Shared, found, groups, sources_of, unit_of
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Orbit, Problem, State
+from galcen.astrometry.iterative.products import Engine, OnHost, OrbitSystem, Products, UnitSystem
 from galcen.errors import ConvergenceError
 from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
 
@@ -34,37 +35,12 @@ SINGULAR = 1e-13
 """Smallest eigenvalue of an exposure's block, scaled to a unit diagonal, that is more than rounding."""
 
 
-class OrbitSystem(NamedTuple):
-    """What is kept of an orbit."""
-
-    orbit: Orbit
-    t: Float[np.ndarray, " n_exp"]
-    """Time by which the derivatives by a, d are those by motions [Julian year]."""
-    kept: Float[np.ndarray, " n_kept"]
-    """See `kernels`; float32."""
-    inverse: Float[np.ndarray, "n_exp 5 5"]
-    """Of the exposures' blocks."""
-    coupling: Float[np.ndarray, "n_exp 5 n_shared"]
-    """Of exposures with their calibration: the unit's unknowns, then the chips'."""
-    sides: Float[np.ndarray, "n_exp 5"]
-
-
-class UnitSystem(NamedTuple):
-    """What the rank's orbits say together of a calibration unit and the chips."""
-
-    unit: int
-    orbits: tuple[OrbitSystem, ...]
-    rows: Int[np.ndarray, " n_seen"]
-    """Sources that were measured in them."""
-    coupling: Float[np.ndarray, "n_seen 5 n_shared"]
-    matrix: Float[np.ndarray, "n_shared n_shared"]
-    """Of calibration with itself; without priors."""
-
-
 class System(NamedTuple):
     """Linear system at a state, priors included."""
 
     units: tuple[UnitSystem, ...]
+    products: Products
+    """Of the rank's own part."""
     source: Float[np.ndarray, "n_src 5 5"]
     """Blocks of the sources, all ranks."""
     reduced_source: Float[np.ndarray, "n_src 5 5"]
@@ -81,7 +57,6 @@ class System(NamedTuple):
     side_source: Float[np.ndarray, "n_src 5"]
     """Right side, all ranks."""
     side_calibration: Float[np.ndarray, " n_calibration"]
-    n_unit_unknown: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -126,6 +101,7 @@ def linearise(
     noise: Noise,
     ranks: Ranks,
     reweigh: bool = False,
+    engine: Engine = OnHost,
 ) -> Sweep:
     """The linear system at a state.
 
@@ -141,6 +117,8 @@ def linearise(
         Those that share the problem.
     reweigh
         Set the weights anew from the residuals.
+    engine
+        What makes the products with the system.
 
     Raises
     ------
@@ -163,9 +141,11 @@ def linearise(
             at = (shared, state.exposure[k], weight[k], noise.of(orbit, k))
             one, residual[k], weights[k] = _orbit(problem, orbit, at, unit, sums, reweigh)
             kept.append(one)
-        sums.add_unit(number, unit)
-        units.append(UnitSystem(number, tuple(kept), unit.rows, unit.coupling, unit.matrix))
-    return Sweep(sums.system(problem, state, tuple(units), ranks), tuple(residual), tuple(weights), sums.chi2)
+        unknowns = sums.add_unit(number, unit)
+        units.append(UnitSystem(unknowns, tuple(kept), unit.rows, unit.coupling, unit.matrix))
+    products = engine(tuple(units), n_src, sums.n_calibration)
+    made = sums.system(problem, state, tuple(units), products, ranks)
+    return Sweep(made, tuple(residual), tuple(weights), sums.chi2)
 
 
 class _Unit:
@@ -199,13 +179,22 @@ class _Sums:
         self.side_calibration = np.zeros(self.n_calibration)
         self.chi2 = 0.0
 
-    def add_unit(self, number: int, unit: _Unit) -> None:
-        own = unknowns_of(number, self.n_unit_unknown, self.n_calibration, len(unit.side))
+    def add_unit(self, number: int, unit: _Unit) -> Int[np.ndarray, " n_shared"]:
+        """Returns the places of its unknowns."""
+        own = _unknowns(number, self.n_unit_unknown, self.n_calibration, len(unit.side))
         self.calibration.add(number, unit.matrix)
         self.reduced_calibration.add(number, unit.reduced)
         self.side_calibration[own] += unit.side
+        return own
 
-    def system(self, problem: Problem, state: State, units: tuple[UnitSystem, ...], ranks: Ranks) -> System:
+    def system(
+        self,
+        problem: Problem,
+        state: State,
+        units: tuple[UnitSystem, ...],
+        products: Products,
+        ranks: Ranks,
+    ) -> System:
         parts = (
             self.full,
             self.reduced,
@@ -228,6 +217,7 @@ class _Sums:
         self.chi2 = float(chi2[0] + (miss * pull).sum() + (prior * value**2).sum())
         return System(
             units,
+            products,
             _square(full) + precision,
             _square(reduced) + precision,
             *(Arrow(*three).with_diagonal(prior) for three in (matrices[:3], matrices[3:])),
@@ -236,7 +226,6 @@ class _Sums:
             exposure_precision(problem),
             side + pull,
             right - prior * value,
-            self.n_unit_unknown,
         )
 
 
@@ -255,7 +244,7 @@ def exposure_precision(problem: Problem) -> Float[np.ndarray, " 5"]:
     return problem.prior.exposure**-2.0
 
 
-def unknowns_of(
+def _unknowns(
     unit: int, n_unit_unknown: int, n_calibration: int, n_shared: int
 ) -> Int[np.ndarray, " n_shared"]:
     """Rows of a unit's unknowns, then the chips', among those of the calibration."""

@@ -22,18 +22,17 @@ from jaxtyping import Array, Float, Key
 from galcen.astrometry.iterative import cg, kernels
 from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
 from galcen.astrometry.iterative.operator import (
-    Unknowns,
     by_exposures,
     inverse5,
     nothing,
     reduced_blocks,
     summed,
-    unknowns_of_unit,
 )
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, Sources, State
+from galcen.astrometry.iterative.products import OrbitSystem, Unknowns
 from galcen.astrometry.iterative.result import Patterns
-from galcen.astrometry.iterative.system import Noise, OrbitSystem, System, exposure_precision, with_drift
+from galcen.astrometry.iterative.system import Noise, System, exposure_precision, with_drift
 
 TOLERANCE = 1e-4
 """Of the solutions for draws, which have errors of some per cent themselves."""
@@ -158,9 +157,8 @@ def _draws(
             sides = _orbit(problem, one, at, jax.random.fold_in(key, one.orbit.number), (out, shared_sides))
             for draw in range(n):
                 through[draw][u][place] = np.einsum("eij,ej->ei", one.inverse, sides[draw])
-        own = unknowns_of_unit(system, unit)
         for draw in range(n):
-            out[draw].calibration[own] += shared_sides[draw]
+            out[draw].calibration[unit.unknowns] += shared_sides[draw]
     return [
         summed(ranks, part) - by_exposures(system, ranks, through[draw]) + prior
         for draw, (part, prior) in enumerate(zip(out, _prior_noise(system, key, n), strict=True))

@@ -6,25 +6,19 @@ import pytest
 
 from galcen.astrometry.iterative import operator
 from galcen.astrometry.iterative.arrow import ArrowFactor
-from galcen.astrometry.iterative.calibration import CalibrationModel
 from galcen.astrometry.iterative.model import Shared, groups, residuals, sources_of
 from galcen.astrometry.iterative.options import Alone
 from galcen.astrometry.iterative.problem import State
+from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import (
     calibration_precision,
     exposure_precision,
     linearise,
     no_noise,
 )
-from global_mock import global_mock, zero
+from global_mock import CASES, global_mock, zero
 
 ALONE = Alone()
-CASES = {
-    "constant": (CalibrationModel(), None),
-    "orbit": (CalibrationModel(share="orbit"), lambda k: k),
-    "season": (CalibrationModel(share="season", drift=True), lambda k: k // 2),
-    "chromatic": (CalibrationModel(chromatic=True), None),
-}
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -85,7 +79,7 @@ def dense(problem, state, weight):
 def vector(problem, values):
     """Sources and calibration of a flat vector."""
     n = 5 * len(problem.sources.ra)
-    return operator.Unknowns(values[:n].reshape(-1, 5), values[n:])
+    return Unknowns(values[:n].reshape(-1, 5), values[n:])
 
 
 def flat(unknowns):
