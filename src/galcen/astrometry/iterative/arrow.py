@@ -49,6 +49,9 @@ class ArrowFactor:
     """
 
     def __init__(self, matrix: Arrow) -> None:
+        for diagonal in (np.diagonal(matrix.unit, axis1=1, axis2=2), np.diag(matrix.chips)):
+            if not (diagonal > 0).all():
+                raise np.linalg.LinAlgError("an unknown of the calibration has no information")
         # Units of the unknowns differ by 1e6: scaled, the factors lose nothing to that.
         self._scale = 1.0 / np.sqrt(np.diagonal(matrix.unit, axis1=1, axis2=2))
         self._chip_scale = 1.0 / np.sqrt(np.diag(matrix.chips))

@@ -66,6 +66,21 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
         or an exposure is not determined.
     """
     problem, orders = arranged(problem)
+    try:
+        result = _solved(problem, options, ranks, hooks)
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(
+            f"the linear system is singular ({error}): some unknown of a source or of the calibration is "
+            "determined neither by measurements nor by a prior; look for priors that are flat or out of scale"
+        ) from None
+    return result._replace(
+        residual=tuple(map(_as_given, result.residual, orders)),
+        weight=tuple(map(_as_given, result.weight, orders)),
+    )
+
+
+def _solved(problem: Problem, options: Options, ranks: Ranks, hooks: Hooks) -> Result:
+    """`solve`, of measurements in the solver's order."""
     at = hooks.resume or _beginning(problem)
     settled, done = _settled_since(at), False
     while not done:
@@ -82,11 +97,7 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
     # takes away what the way here has left.
     last = _solve(problem, sweep.system, options, ranks, at.history[-1].largest_step).step
     at = at._replace(state=moved(problem, at.state, sweep.system, last))
-    result = outcome(problem, options, ranks, at, sweep, hooks.probe_key)
-    return result._replace(
-        residual=tuple(map(_as_given, result.residual, orders)),
-        weight=tuple(map(_as_given, result.weight, orders)),
-    )
+    return outcome(problem, options, ranks, at, sweep, hooks.probe_key)
 
 
 def _as_given(

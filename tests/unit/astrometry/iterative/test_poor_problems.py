@@ -78,6 +78,14 @@ def test_a_free_exposure_is_named(mock):
         solve(problem, PLAIN)
 
 
+def test_a_free_chip_is_an_error(mock):
+    """No measurement on chip 2, and no prior of its place."""
+    problem = only(mock.problem, lambda k, orbit, exposure: orbit.chip != 2)
+    flat = np.array([500.0, np.inf, 20.0, 300.0, 300.0])
+    with pytest.raises(ConvergenceError, match="neither by measurements nor by a prior"):
+        solve(problem._replace(prior=problem.prior._replace(chip=flat)), PLAIN)
+
+
 def test_sources_without_enough_measurements_are_told(mock, solved):
     """Of one epoch: the prior decides, errors are finite. Of none: as the prior."""
     once, never = np.flatnonzero(solved.n_obs > 20)[:10].reshape(2, 5)
