@@ -8,7 +8,7 @@ from astropy import units as u
 from galcen.config.survey_sources import ERROR_COLUMNS, SourceTable
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
-from galcen.io.table_columns import Kind, RawColumn
+from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
 
 _KINDS: dict[str, Kind] = {"source_id": "identifier", "gaia_source_id": "link"}
@@ -56,22 +56,10 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
 
 def _quantity(table: SourceTable, name: str, raw: RawColumn, values: np.ndarray) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
-    values = values.astype(np.float64, copy=True)
-    if name not in ("ra", "dec"):
-        for sentinel in table.missing_values:
-            # A table in single precision holds 99.999 to 8 digits only.
-            values[np.isclose(values, sentinel, rtol=1e-6, atol=0.0)] = np.nan
-    expected, given = UNITS.get(name), table.units.get(name) or raw.unit
-    if expected is None or not given:
-        return values
-    try:
-        return (values * u.Unit(given)).to_value(expected)
-    except (u.UnitConversionError, u.UnitTypeError, ValueError, TypeError):
-        raise SchemaError(
-            f"{table.path}: column {table.columns[name]} is in {given}, expected {expected} or a unit of the "
-            f"same kind; if the table is wrong, or astropy does not know the unit, give it with the key "
-            f"survey_sources.table.units.{name}"
-        ) from None
+    missing = () if name in ("ra", "dec") else table.missing_values
+    units = (table.units.get(name) or raw.unit, UNITS.get(name))
+    where = f"{table.path}: column {table.columns[name]}"
+    return quantity(values, missing, units, where, f"survey_sources.table.units.{name}")
 
 
 def _check(table: SourceTable, columns: dict[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from astropy import units as u
 
 from galcen.errors import SchemaError
 
@@ -131,3 +132,46 @@ def _misfits(array: pa.Array, kind: pa.DataType) -> Iterable[tuple[int, object]]
             pc.cast(cell, kind)
         except pa.ArrowInvalid:
             yield row, cell.as_py()
+
+
+def quantity(
+    values: np.ndarray,
+    missing: Iterable[float],
+    units: tuple[str | None, u.UnitBase | None],
+    where: str,
+    key: str,
+) -> np.ndarray:
+    """Values in galcen's unit, NaN where there is none.
+
+    Parameters
+    ----------
+    values
+        As in the table.
+    missing
+        Numbers that stand for no value.
+    units
+        The table's own and galcen's; without one of them values stay as they are.
+    where
+        File and column, for the message of an error.
+    key
+        Of the configuration, by which the unit is given.
+
+    Raises
+    ------
+    SchemaError
+        The units are of different kinds, or the table's is unknown.
+    """
+    values = values.astype(np.float64, copy=True)
+    for sentinel in missing:
+        # A table in single precision holds 99.999 to 8 digits only.
+        values[np.isclose(values, sentinel, rtol=1e-6, atol=0.0)] = np.nan
+    given, expected = units
+    if expected is None or not given:
+        return values
+    try:
+        return (values * u.Unit(given)).to_value(expected)
+    except (u.UnitConversionError, u.UnitTypeError, ValueError, TypeError):
+        raise SchemaError(
+            f"{where} is in {given}, expected {expected} or a unit of the same kind; if the table is wrong, "
+            f"or astropy does not know the unit, give it with the key {key}"
+        ) from None

@@ -10,7 +10,7 @@ from galcen.config.cuts import Cut, parse_cut
 from galcen.config.survey_tables import SurveyTable
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
-from galcen.io.table_columns import Kind, RawColumn
+from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import Batch, read_batches
 
 UNITS = {
@@ -116,23 +116,10 @@ def fulfils(cut: Cut, values: np.ndarray) -> np.ndarray:
 
 def _quantity(survey: SurveyTable, name: str, raw: RawColumn) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
-    values = raw.values.astype(np.float64, copy=True)
-    if name not in ("ra", "dec"):
-        for sentinel in survey.missing_values:
-            # A table in single precision holds 99.999 to 8 digits only.
-            values[np.isclose(values, sentinel, rtol=1e-6, atol=0.0)] = np.nan
-    expected = UNITS.get(name.removesuffix("_error"))
-    given = survey.units.get(name) or raw.unit
-    if expected is None or not given:
-        return values
-    try:
-        return (values * u.Unit(given)).to_value(expected)
-    except (u.UnitConversionError, u.UnitTypeError, ValueError, TypeError):
-        raise SchemaError(
-            f"{survey.path}: column {survey.columns[name]} is in {given}, expected {expected} or a unit "
-            f"of the same kind; if the table is wrong, or astropy does not know the unit, give it with "
-            f"the key units.{name}"
-        ) from None
+    missing = () if name in ("ra", "dec") else survey.missing_values
+    units = (survey.units.get(name) or raw.unit, UNITS.get(name.removesuffix("_error")))
+    where = f"{survey.path}: column {survey.columns[name]}"
+    return quantity(raw.values, missing, units, where, f"units.{name}")
 
 
 def _check_identifiers(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:
