@@ -1,6 +1,6 @@
 """What a rank keeps of its measurements, and the products with it; here by the compiled loops of a CPU.
 
-Whoever solves the system knows `Products` alone: `OnHost` and `on_device.OnDevice` give the same numbers but
+Whoever solves the system knows `Products` alone: `OnHost` and `device.OnDevice` give the same numbers but
 for rounding. Products leave out priors and sums over ranks: see `operator`.
 """
 
