@@ -17,6 +17,10 @@ import time
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+if __name__ == "__main__":
+    # One core: JAX would spread over all of them, and lose a third of its time to that.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+
 import jax
 import numpy as np
 

@@ -23,12 +23,16 @@ SIZES = (1, 2)
 
 def work(n_rank: int) -> None:
     """CPU seconds of a rank's share: median, slowest rank."""
-    import solver  # the benchmark beside this one; it starts JAX
-    from galcen.astrometry.iterative import operator, system
-    from galcen.astrometry.iterative.problem import start
     from galcen.parallel.comm import world
 
-    ranks, case = world(n_rank), solver.problem()
+    ranks, cores = world(n_rank), sorted(os.sched_getaffinity(0))
+    # A core for each rank, before JAX starts: it would spread over all of them.
+    os.sched_setaffinity(0, {cores[ranks.rank % len(cores)]})
+    import solver  # the benchmark beside this one
+    from galcen.astrometry.iterative import operator, system
+    from galcen.astrometry.iterative.problem import start
+
+    case = solver.problem()
     state, noise = start(case), system.no_noise(case)
     weight = tuple(np.ones(len(orbit.source)) for orbit in case.orbits)
     rng, seconds = np.random.default_rng(2), []
