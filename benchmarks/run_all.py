@@ -27,7 +27,7 @@ def main() -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; medians of three runs, one process on each core at once, compile time apart.",
+        "Made by `make bench`; medians, compile time apart; `posterior` on all cores, the others on one.",
         f"Machine: {cpu}; {datetime.now(UTC):%Y-%m-%d}; commit {commit}. No GPU figure has been measured.",
         "",
     ]

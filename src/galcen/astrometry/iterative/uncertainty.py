@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Key
 from galcen.astrometry.iterative import cg, kernels
 from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
 from galcen.astrometry.iterative.operator import (
+    BlockInverse,
     by_exposures,
     inverse5,
     nothing,
@@ -33,9 +34,16 @@ from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, S
 from galcen.astrometry.iterative.products import OrbitSystem, Unknowns
 from galcen.astrometry.iterative.result import Patterns
 from galcen.astrometry.iterative.system import Noise, System, exposure_precision, with_drift
+from galcen.errors import ConvergenceError
 
 TOLERANCE = 1e-4
 """Of the solutions for draws, which have errors of some per cent themselves."""
+
+TOLERANCE_OF_VARIANCE = 1e-6
+"""Of solutions whose product with their right side is a variance: its error is the square of theirs."""
+
+MAX_PRODUCT = 600
+"""More than the steps of a solution may take: what is cut short here would be an error that looks right."""
 
 PART = 16
 """Draws that are made in one sweep over the measurements."""
@@ -76,7 +84,7 @@ def marginal_covariance(
         for right in _draws(
             problem, state, system, (weight, noise), ranks, jax.random.fold_in(key, first), part
         ):
-            x = cg.solve(system, ranks, right, preconditioner, TOLERANCE).step
+            x = _solved(system, ranks, right, preconditioner, TOLERANCE)
             mean = x.source - np.einsum("sij,sj->si", blocks, right.source)
             excess += mean[:, :, None] * mean[:, None, :]
             draws.append(x.source)
@@ -87,7 +95,19 @@ def variance_of_mean_parallax(system: System, ranks: Ranks) -> float:
     """Variance of the mean parallax of all sources [mas^2], with all correlations."""
     right = nothing(system)
     right.source[:, 2] = 1.0 / len(right.source)
-    return right.dot(cg.solve(system, ranks, right).step)
+    return right.dot(_solved(system, ranks, right, reduced_blocks(system), TOLERANCE_OF_VARIANCE))
+
+
+def _solved(
+    system: System, ranks: Ranks, right: Unknowns, preconditioner: BlockInverse, tolerance: float
+) -> Unknowns:
+    found = cg.solve(system, ranks, right, preconditioner, tolerance, MAX_PRODUCT)
+    if not found.is_settled:
+        raise ConvergenceError(
+            f"the errors of the sources: their linear system is solved to {found.residual:.1e} only after "
+            f"{found.n_product} products, asked {tolerance:g}; look for priors out of scale"
+        )
+    return found.step
 
 
 def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
@@ -116,7 +136,9 @@ def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
             if variance > 0:
                 right = nothing(system)
                 right.source[:, p] = pattern
-                ratio[p, k] = right.dot(cg.solve(system, ranks, right, preconditioner).step) / variance
+                ratio[p, k] = (
+                    right.dot(_solved(system, ranks, right, preconditioner, TOLERANCE_OF_VARIANCE)) / variance
+                )
     return Patterns(ratio, int(np.count_nonzero(ratio > BY_PRIOR)))
 
 

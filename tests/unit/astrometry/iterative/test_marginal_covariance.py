@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from galcen.astrometry.iterative import uncertainty
 from galcen.astrometry.iterative.options import Alone, Hooks, Options
 from galcen.astrometry.iterative.problem import start
 from galcen.astrometry.iterative.solve import solve
@@ -14,6 +15,7 @@ from galcen.astrometry.iterative.uncertainty import (
     pattern_rank,
     variance_of_mean_parallax,
 )
+from galcen.errors import ConvergenceError
 from global_mock import Team, global_mock, reduced_matrix, source_covariances, zero
 
 ALONE = Alone()
@@ -152,3 +154,12 @@ def test_patterns_are_those_of_the_exact_inverse(linear, exact):
         share = 1 - conditional_covariance(system)[:, p, p] / prior
         expected = share @ exact[0][np.ix_(at, at)] @ share / (share**2 @ prior)
         assert found.ratio[p, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_errors_of_an_unsolved_system_are_refused(linear, monkeypatch):
+    """Cut short, draws would give errors that are too small."""
+    monkeypatch.setattr(uncertainty, "MAX_PRODUCT", 2)
+    with pytest.raises(ConvergenceError, match="after 2 products, asked 0.0001"):
+        drawn(linear, 1)
+    with pytest.raises(ConvergenceError, match="after 2 products, asked 1e-06"):
+        variance_of_mean_parallax(linear[3], ALONE)
