@@ -2,8 +2,8 @@
 
 All chips shifted, turned or scaled together do as pointing, position angle and focal lengths do. Priors alone
 decide between the two, which moves sources to second order only (shifts times distortion) and slows no
-conjugate gradients down; but the numbers mean nothing. In the convention the means over the chips of shift, rotation and scale along both focal axes are
-nominal, and attitude and focal lengths hold the rest.
+conjugate gradients down; but the numbers mean nothing. In the convention the means over the chips of shift,
+rotation and scale along both focal axes are nominal, and attitude and focal lengths hold the rest.
 """
 
 import numpy as np

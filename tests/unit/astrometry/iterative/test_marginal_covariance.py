@@ -159,7 +159,7 @@ def test_patterns_are_those_of_the_exact_inverse(linear, exact):
 def test_errors_of_an_unsolved_system_are_refused(linear, monkeypatch):
     """Cut short, draws would give errors that are too small."""
     monkeypatch.setattr(uncertainty, "MAX_PRODUCT", 2)
-    with pytest.raises(ConvergenceError, match="after 2 products, asked 0.0001"):
+    with pytest.raises(ConvergenceError, match=r"after 2 products, asked 0\.0001"):
         drawn(linear, 1)
     with pytest.raises(ConvergenceError, match="after 2 products, asked 1e-06"):
         variance_of_mean_parallax(linear[3], ALONE)
