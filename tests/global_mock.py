@@ -63,12 +63,13 @@ def global_mock(
     at_rest=0.0,
     camera_error=1.0,
     chip_error=1.0,
+    turn=40.0,
 ):
     """Exposures of sources around one field, in orbits over three years; `noise` in units of 0.01 pixel.
 
     `unit` gives the calibration unit of an orbit; by default all are in unit 0. `at_rest` is the part of the
     sources, among those that are no references, that do not move; `camera_error` scales what is off of
-    distortion and attitudes, `chip_error` of chips.
+    distortion and attitudes, `chip_error` of chips. From orbit to orbit the telescope turns by `turn` [deg].
     """
     rng = np.random.default_rng(seed)
     angles = np.array([0.0, -90.0, 180.0, 90.0])
@@ -94,7 +95,8 @@ def global_mock(
     )
     chip_sigma = np.array([500.0, 20.0, 20.0, 300.0, 300.0, *([0.5, 0.5] if calibration.chromatic else [])])
     prior = CameraPrior(np.array([2000.0, 2000.0, 2e4, 30.0, 30.0]), 3.0, 1.0, chip_sigma)
-    orbits = tuple(_orbit(k, units[k], n_exp, n_orbit, rng, calibration.drift) for k in range(n_orbit))
+    shape = (n_exp, n_orbit)
+    orbits = tuple(_orbit(k, units[k], shape, turn * k, rng, calibration.drift) for k in range(n_orbit))
     empty = Problem(camera, calibration, max(units) + 1, sources, prior, orbits)
     truth = State(
         true,
@@ -108,7 +110,8 @@ def global_mock(
     return GlobalMock(observed(empty, truth, rng, noise), truth, is_reference, is_at_rest)
 
 
-def _orbit(number, unit, n_exp, n_orbit, rng, has_drift):
+def _orbit(number, unit, shape, turn, rng, has_drift):
+    n_exp, n_orbit = shape
     each = (n_exp, 1)
     t = -1.5 + 3.0 * (number + 0.5) / n_orbit + np.linspace(0.0, 9e-5, n_exp)[:, None]
     angle = 2 * np.pi * t
@@ -116,9 +119,8 @@ def _orbit(number, unit, n_exp, n_orbit, rng, has_drift):
     beta = Vector(*(1e-4 * np.stack([-np.sin(angle), np.cos(angle) * 0.92, np.cos(angle) * 0.4])))
     observer = Observer(t, sun, beta, sun, np.ones(each))
     step = 0.14 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])[np.arange(n_exp) % 4]
-    turn = np.radians(40.0 * number)
     centre = (AT[0] + step[:, :1], AT[1] + step[:, 1:])
-    axes = telescope_axes(*(np.radians(c) for c in centre), np.full(each, turn))
+    axes = telescope_axes(*(np.radians(c) for c in centre), np.full(each, np.radians(turn)))
     drift = np.full(n_exp, -1.0 + 2.0 * number / max(1, n_orbit - 1)) if has_drift else np.zeros(n_exp)
     no_rows = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros((2, 0)), np.zeros((2, 0)))
     exposures = Exposure(observer, jax.tree.map(np.asarray, axes))

@@ -9,14 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from galcen.astrometry.iterative.operator import (
-    Preconditioner,
-    nothing,
-    product,
-    reduced_blocks,
-    right_side,
-)
+from galcen.astrometry.iterative.operator import nothing, product, right_side
 from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.preconditioner import Preconditioner
 from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import System
 
@@ -43,8 +38,8 @@ class Solved(NamedTuple):
 def solve(
     system: System,
     ranks: Ranks,
+    preconditioner: Preconditioner,
     right: Unknowns | None = None,
-    preconditioner: Preconditioner | None = None,
     tolerance: float = TOLERANCE,
     max_product: int = 60,
 ) -> Solved:
@@ -56,15 +51,14 @@ def solve(
         The linear system.
     ranks
         Those that share it.
+    preconditioner
+        Of S.
     right
         Instead of g.
-    preconditioner
-        Instead of the reduced blocks.
     tolerance, max_product
         When to stop. A residual that is not finite stops as well.
     """
     right = right_side(system, ranks) if right is None else right
-    preconditioner = preconditioner or reduced_blocks(system)
     x, r = nothing(system), right
     z = preconditioner.solve(r)
     p, rz = z, r.dot(z)

@@ -22,7 +22,14 @@ from galcen.astrometry.iterative.packing import (
     packed,
     size,
 )
-from galcen.astrometry.iterative.products import Engine, OnHost, PerOrbit, UnitSystem, Unknowns
+from galcen.astrometry.iterative.products import (
+    ColumnsPerOrbit,
+    Engine,
+    OnHost,
+    PerOrbit,
+    UnitSystem,
+    Unknowns,
+)
 
 BATCH_BYTES = 1 << 28
 """Derivatives of a batch: copied in much more time than a copy takes to begin."""
@@ -97,8 +104,32 @@ class OnDevice:
 
     def to_exposures(self, at: Unknowns) -> list[list[Float[np.ndarray, "n_exp 5"]]]:
         """See `Products`."""
-        batches, _ = self._pieces
         step = partial(_to_exposures, jnp.asarray(at.source), jnp.asarray(at.calibration))
+        return self._by_exposure(step)
+
+    def from_exposures(self, at: PerOrbit) -> Unknowns:
+        """See `Products`."""
+        batches, _ = self._pieces
+        nothing = jnp.zeros((self._n_src, 5))
+        total, shared = _swept(batches, _from_exposures, nothing, self._padded(at, ()))
+        return Unknowns(np.asarray(total), self._calibration(shared))
+
+    def columns_to_exposures(
+        self, at: Float[np.ndarray, "n_src 5 n_column"]
+    ) -> list[list[Float[np.ndarray, "n_exp 5 n_column"]]]:
+        """See `Products`."""
+        return self._by_exposure(partial(_columns_to_exposures, jnp.asarray(at)))
+
+    def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
+        """See `Products`."""
+        batches, _ = self._pieces
+        shape = at[0][0].shape[2:]
+        nothing = jnp.zeros((self._n_src, 5, *shape))
+        return np.asarray(_swept(batches, _columns_from_exposures, nothing, self._padded(at, shape))[0])
+
+    def _by_exposure(self, step: Callable[..., tuple[Array, Array]]) -> list[list[np.ndarray]]:
+        """What a step gives of each batch, by unit and orbit."""
+        batches, _ = self._pieces
         _, sides = _swept(batches, step, jnp.zeros(()))
         in_order = (
             values[: one.orbit.n_exp]
@@ -108,16 +139,15 @@ class OnDevice:
         )
         return [[next(in_order) for _ in unit.orbits] for unit in self._units]
 
-    def from_exposures(self, at: PerOrbit) -> Unknowns:
-        """See `Products`."""
+    def _padded(self, at: ColumnsPerOrbit, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Values of the exposures as the batches hold them."""
         batches, _ = self._pieces
         given = (values for unit in at for values in unit)
-        padded = [np.zeros(batch.inverse.shape[:3]) for batch in batches]
+        padded = [np.zeros((*batch.inverse.shape[:3], *shape)) for batch in batches]
         for members, values in zip(self._members, padded, strict=True):
             for o, (_, one) in enumerate(members):
                 values[o, : one.orbit.n_exp] = next(given)
-        total, shared = _swept(batches, _from_exposures, jnp.zeros((self._n_src, 5)), padded)
-        return Unknowns(np.asarray(total), self._calibration(shared))
+        return padded
 
     @cached_property
     def _pieces(self) -> tuple[list[Batch], list[Coupling]]:
@@ -196,6 +226,20 @@ def _to_exposures(source: Array, calibration: Array, batch: Batch, total: Array)
 def _from_exposures(batch: Batch, total: Array, at: Array) -> tuple[Array, Array]:
     total = total + _to_sources(batch, *_by_exposure(batch, at))
     return total, jnp.einsum("oeic,oei->oc", batch.coupling, at)
+
+
+@jax.jit
+def _columns_to_exposures(at: Array, batch: Batch, total: Array) -> tuple[Array, Array]:
+    # One column after the other: together, what lies between the passes would fill the device.
+    sides = jax.lax.map(lambda column: _sides(batch, *_by_source(batch, column)), jnp.moveaxis(at, 2, 0))
+    return total, jnp.moveaxis(sides, 0, -1)
+
+
+@jax.jit
+def _columns_from_exposures(batch: Batch, total: Array, at: Array) -> tuple[Array, Array]:
+    columns = jnp.moveaxis(at, 3, 0)
+    sums = jax.lax.map(lambda column: _to_sources(batch, *_by_exposure(batch, column)), columns)
+    return total + jnp.moveaxis(sums, 0, -1), jnp.zeros(())
 
 
 @jax.jit

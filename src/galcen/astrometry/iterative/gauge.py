@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
-from galcen.astrometry.iterative.arrow import ArrowFactor
-from galcen.astrometry.iterative.operator import BlockInverse, exposures_of, nothing
+from galcen.astrometry.iterative.arrow import Arrow, ArrowFactor
+from galcen.astrometry.iterative.operator import exposures_of, nothing
 from galcen.astrometry.iterative.problem import Problem, State
 from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.system import System
@@ -48,19 +48,19 @@ def in_convention(problem: Problem, state: State, system: System) -> State:
     stiff = _stiff(problem, system)
     right = nothing(system).calibration
     right[-stiff.shape[0] :] = -stiff @ state.chip.ravel()
-    step = _stiffened(system, stiff).solve(right)
+    step = ArrowFactor(_stiffened(system, stiff)).solve(right)
     if not np.isfinite(step).all():
         raise LinAlgError("the calibration's block is singular")
     return moved(problem, state, system, nothing(system)._replace(calibration=step), homogeneous=True)
 
 
-def blocks_without_gauge(problem: Problem, system: System) -> BlockInverse:
-    """The reduced blocks' inverse that moves no chips against the telescope.
+def calibration_without_gauge(problem: Problem, system: System) -> Arrow:
+    """The calibration's reduced block, in which chips are not moved against the telescope.
 
     Along such moves the matrix is 1e-10 of what it is elsewhere. While right sides are large, their rounding
     alone would send chips and attitudes so far that the next linearisation suffers from it.
     """
-    return BlockInverse(system.reduced_source, _stiffened(system, _stiff(problem, system)))
+    return _stiffened(system, _stiff(problem, system))
 
 
 def _stiff(problem: Problem, system: System) -> Float[np.ndarray, "n_chips n_chips"]:
@@ -70,9 +70,9 @@ def _stiff(problem: Problem, system: System) -> Float[np.ndarray, "n_chips n_chi
     return (rows.T * weight) @ rows
 
 
-def _stiffened(system: System, stiff: Float[np.ndarray, "n_chips n_chips"]) -> ArrowFactor:
+def _stiffened(system: System, stiff: Float[np.ndarray, "n_chips n_chips"]) -> Arrow:
     matrix = system.reduced_calibration
-    return ArrowFactor(matrix._replace(chips=matrix.chips + stiff))
+    return matrix._replace(chips=matrix.chips + stiff)
 
 
 def moved(problem: Problem, state: State, system: System, step: Unknowns, homogeneous: bool = False) -> State:

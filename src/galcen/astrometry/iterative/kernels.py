@@ -307,6 +307,73 @@ def from_exposures(
 
 
 @compiled
+def columns_to_exposures(
+    source: Int[np.ndarray, " n_obs"],
+    offset: Int[np.ndarray, " n_exp_1"],
+    t: Float[np.ndarray, " n_exp"],
+    kept: Float[np.ndarray, " n_kept"],
+    at: Float[np.ndarray, "n_src 5 n_column"],
+    out: Float[np.ndarray, "n_exp 5 n_column"],
+) -> None:
+    """Product of the rows of an orbit's exposures with many vectors of the sources."""
+    n_column = at.shape[2]
+    y = np.empty((2, n_column))
+    for e in range(len(t)):
+        first, n, when = offset[e], offset[e + 1] - offset[e], t[e]
+        j = kept[N_KEPT * first : N_KEPT * (first + n)].reshape((N_KEPT, n))
+        out[e] = 0.0
+        for k in range(n):
+            s = source[first + k]
+            for c in range(n_column):
+                a = at[s, 0, c] + when * at[s, 3, c]
+                d = at[s, 1, c] + when * at[s, 4, c]
+                y[0, c] = j[0, k] * a + j[2, k] * d + j[4, k] * at[s, 2, c]
+                y[1, c] = j[1, k] * a + j[3, k] * d + j[5, k] * at[s, 2, c]
+            for i in range(5):
+                x_side, y_side = np.float64(j[6 + 2 * i, k]), np.float64(j[7 + 2 * i, k])
+                for c in range(n_column):
+                    out[e, i, c] += x_side * y[0, c] + y_side * y[1, c]
+
+
+@compiled
+def columns_from_exposures(
+    source: Int[np.ndarray, " n_obs"],
+    offset: Int[np.ndarray, " n_exp_1"],
+    t: Float[np.ndarray, " n_exp"],
+    kept: Float[np.ndarray, " n_kept"],
+    at: Float[np.ndarray, "n_exp 5 n_column"],
+    out: Float[np.ndarray, "n_src 5 n_column"],
+) -> None:
+    """Add the products of the columns of an orbit's exposures with many vectors, in the rows of the sources.
+
+    One time stands for all exposures, as in `OrbitSystem.t`.
+    """
+    n_column = at.shape[2]
+    still = np.zeros((len(out), 3, n_column))
+    side, j = np.empty((5, n_column)), np.empty(N_KEPT)
+    for e in range(len(t)):
+        first, n = offset[e], offset[e + 1] - offset[e]
+        columns = kept[N_KEPT * first : N_KEPT * (first + n)].reshape((N_KEPT, n))
+        side[:] = at[e]
+        for k in range(n):
+            s = source[first + k]
+            for i in range(N_KEPT):
+                j[i] = columns[i, k]
+            for c in range(n_column):
+                x = y = 0.0
+                for i in range(5):
+                    x += j[6 + 2 * i] * side[i, c]
+                    y += j[7 + 2 * i] * side[i, c]
+                for i in range(3):
+                    still[s, i, c] += j[2 * i] * x + j[2 * i + 1] * y
+    for s in range(len(out)):
+        for i in range(5):
+            by = t[0] if i >= 3 else 1.0
+            for c in range(n_column):
+                out[s, i, c] += by * still[s, i % 3, c]
+
+
+@compiled
 def coupled_product(
     rows: Int[np.ndarray, " n_seen"],
     coupling: Float[np.ndarray, "n_seen 5 n_shared"],

@@ -1,11 +1,8 @@
 """Products with the linear system, over all ranks."""
 
-from typing import Protocol
-
 import numpy as np
 from jaxtyping import Float
 
-from galcen.astrometry.iterative.arrow import ArrowFactor
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.products import PerOrbit, Unknowns
 from galcen.astrometry.iterative.system import System
@@ -58,33 +55,6 @@ def exposures_of(
         ]
         for unit, *parts in zip(system.units, sides, system.products.to_exposures(at), strict=True)
     ]
-
-
-class Preconditioner(Protocol):
-    """An approximate inverse."""
-
-    def solve(self, right: Unknowns) -> Unknowns:
-        """Its product with a vector."""
-        ...
-
-
-class BlockInverse:
-    """Inverse of the diagonal blocks: each source's, and the calibration's as a whole."""
-
-    def __init__(self, source: Float[np.ndarray, "n_src 5 5"], calibration: ArrowFactor) -> None:
-        self.source = inverse5(source)
-        self._calibration = calibration
-
-    def solve(self, right: Unknowns) -> Unknowns:
-        """Its product with a vector."""
-        return Unknowns(
-            np.einsum("sij,sj->si", self.source, right.source), self._calibration.solve(right.calibration)
-        )
-
-
-def reduced_blocks(system: System) -> BlockInverse:
-    """Of S: exposures eliminated before the blocks are taken; its raw blocks converge erratically."""
-    return BlockInverse(system.reduced_source, ArrowFactor(system.reduced_calibration))
 
 
 def inverse5(blocks: Float[np.ndarray, "n_src 5 5"]) -> Float[np.ndarray, "n_src 5 5"]:

@@ -5,6 +5,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from galcen.astrometry.iterative.gauge import in_convention
 from galcen.astrometry.iterative.options import Options, Progress, Ranks
+from galcen.astrometry.iterative.preconditioner import Preconditioner
 from galcen.astrometry.iterative.problem import N_EXPOSURE, Problem
 from galcen.astrometry.iterative.result import Result
 from galcen.astrometry.iterative.system import Noise, Sweep, System
@@ -26,6 +27,7 @@ def outcome(
     ranks: Ranks,
     at: Progress,
     sweep: Sweep,
+    preconditioner: Preconditioner,
     key: Key[Array, ""] | None,
 ) -> Result:
     """The result at the last state.
@@ -38,6 +40,8 @@ def outcome(
         The last state with its weights and noise.
     sweep
         Linear system and residuals there.
+    preconditioner
+        Of the system.
     key
         Of the random probes.
 
@@ -53,7 +57,7 @@ def outcome(
         if key is None:
             raise ValueError("n_probe > 0 needs a key for its random probes")
         covariance, draws = marginal_covariance(
-            problem, at.state, system, at.weight, noise, ranks, key, options.n_probe
+            problem, at.state, system, preconditioner, at.weight, noise, ranks, key, options.n_probe
         )
     n_obs, n_bad, sums = _counts(problem, sweep, noise, ranks)
     n_src = len(n_obs)
@@ -74,8 +78,10 @@ def outcome(
         n_bad=n_bad,
         is_held_by_prior=_held(system),
         mean_parallax=float(at.state.source[:, 2].mean()),
-        mean_parallax_error=float(np.sqrt(variance_of_mean_parallax(system, ranks))),
-        patterns=pattern_rank(system, ranks, problem.sources) if options.with_patterns else None,
+        mean_parallax_error=float(np.sqrt(variance_of_mean_parallax(system, ranks, preconditioner))),
+        patterns=pattern_rank(system, ranks, preconditioner, problem.sources)
+        if options.with_patterns
+        else None,
         source_noise=at.source_noise,
         exposure_noise=at.exposure_noise,
     )

@@ -16,6 +16,9 @@ from galcen.astrometry.iterative.problem import Orbit
 PerOrbit = Sequence[Sequence[Float[np.ndarray, "n_exp 5"]]]
 """Values of the exposures, by unit and orbit as in the system."""
 
+ColumnsPerOrbit = Sequence[Sequence[Float[np.ndarray, "n_exp 5 n_column"]]]
+"""The same of many vectors."""
+
 
 class Unknowns(NamedTuple):
     """A vector of all that is left when the exposures are eliminated."""
@@ -86,6 +89,16 @@ class Products(Protocol):
         """Of the columns of the exposures: the transpose."""
         ...
 
+    def columns_to_exposures(
+        self, at: Float[np.ndarray, "n_src 5 n_column"]
+    ) -> list[list[Float[np.ndarray, "n_exp 5 n_column"]]]:
+        """Of the rows of the exposures with the sources alone, for many vectors."""
+        ...
+
+    def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
+        """Of the columns of the exposures in the rows of the sources, for many vectors."""
+        ...
+
 
 class Engine(Protocol):
     """Makes `Products` of what the rank keeps."""
@@ -137,6 +150,24 @@ class OnHost:
             for one, value in zip(unit.orbits, values, strict=True):
                 kernels.from_exposures(*_measurements(one), one.coupling, value, out.source, out_shared)
             out.calibration[unit.unknowns] += out_shared
+        return out
+
+    def columns_to_exposures(
+        self, at: Float[np.ndarray, "n_src 5 n_column"]
+    ) -> list[list[Float[np.ndarray, "n_exp 5 n_column"]]]:
+        """See `Products`."""
+        out = [[np.empty((*one.sides.shape, at.shape[2])) for one in unit.orbits] for unit in self._units]
+        for unit, parts in zip(self._units, out, strict=True):
+            for one, part in zip(unit.orbits, parts, strict=True):
+                kernels.columns_to_exposures(*_measurements(one), at, part)
+        return out
+
+    def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
+        """See `Products`."""
+        out = np.zeros((self._shape[0], 5, at[0][0].shape[2]))
+        for unit, values in zip(self._units, at, strict=True):
+            for one, value in zip(unit.orbits, values, strict=True):
+                kernels.columns_from_exposures(*_measurements(one), value, out)
         return out
 
     def _nothing(self) -> Unknowns:

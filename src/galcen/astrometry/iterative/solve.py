@@ -13,10 +13,11 @@ from jaxtyping import Float
 from galcen.astrometry.iterative import cg, gauss_seidel
 from galcen.astrometry.iterative.device import engine
 from galcen.astrometry.iterative.excess_noise import excess_noise
-from galcen.astrometry.iterative.gauge import blocks_without_gauge, moved
+from galcen.astrometry.iterative.gauge import calibration_without_gauge, moved
 from galcen.astrometry.iterative.operator import inverse5
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress, Ranks
 from galcen.astrometry.iterative.outcome import outcome
+from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.problem import Problem, arranged, start
 from galcen.astrometry.iterative.products import Unknowns
 from galcen.astrometry.iterative.result import Iteration, Result
@@ -95,9 +96,10 @@ def _solved(problem: Problem, options: Options, ranks: Ranks, hooks: Hooks) -> R
     sweep = linearise(problem, at.state, at.weight, noise, ranks, engine=engine(options.products))
     # The system at the end is there for the covariances: one more step of it, too small to change a residual,
     # takes away what the way here has left.
-    last = _solve(problem, sweep.system, options, ranks, at.history[-1].largest_step).step
+    inverse = TwoLevel(sweep.system, ranks, problem.sources)
+    last = _solve(problem, sweep.system, options, ranks, at.history[-1].largest_step, inverse).step
     at = at._replace(state=moved(problem, at.state, sweep.system, last))
-    return outcome(problem, options, ranks, at, sweep, hooks.probe_key)
+    return outcome(problem, options, ranks, at, sweep, inverse, hooks.probe_key)
 
 
 def _as_given(
@@ -185,16 +187,23 @@ def _weighs(options: Options) -> bool:
     return options.robust or options.excess_noise != "none"
 
 
-def _solve(problem: Problem, system: System, options: Options, ranks: Ranks, before: float) -> cg.Solved:
+def _solve(
+    problem: Problem,
+    system: System,
+    options: Options,
+    ranks: Ranks,
+    before: float,
+    inverse: TwoLevel | None = None,
+) -> cg.Solved:
     """Step of the linear system, as exact as it pays after a step of the size `before`."""
-    if options.scheme == "cg":
-        if before >= 1.0:
-            is_first = not np.isfinite(before)
-            preconditioner = blocks_without_gauge(problem, system) if is_first else None
-            return cg.solve(system, ranks, None, preconditioner, ROUGH, options.max_inner)
-        tolerance = max(cg.TOLERANCE, min(ROUGH, ERROR_LEFT / before))
-        return cg.solve(system, ranks, tolerance=tolerance, max_product=options.max_inner)
-    return gauss_seidel.solve(system, ranks, options.richardson, max_cycle=10 * options.max_inner)
+    if options.scheme == "block-gauss-seidel":
+        return gauss_seidel.solve(system, ranks, options.richardson, max_cycle=10 * options.max_inner)
+    if inverse is None:
+        # The first right side is so large that its rounding alone moves what the measurements leave free.
+        block = None if np.isfinite(before) else calibration_without_gauge(problem, system)
+        inverse = TwoLevel(system, ranks, problem.sources, block)
+    tolerance = ROUGH if before >= 1.0 else max(cg.TOLERANCE, min(ROUGH, ERROR_LEFT / before))
+    return cg.solve(system, ranks, inverse, None, tolerance, options.max_inner)
 
 
 def _sizes(system: System, step: Unknowns) -> tuple[float, float]:

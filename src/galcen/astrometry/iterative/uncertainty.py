@@ -21,26 +21,18 @@ from jaxtyping import Array, Float, Key
 
 from galcen.astrometry.iterative import cg, kernels
 from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
-from galcen.astrometry.iterative.operator import (
-    BlockInverse,
-    by_exposures,
-    inverse5,
-    nothing,
-    reduced_blocks,
-    summed,
-)
+from galcen.astrometry.iterative.operator import by_exposures, inverse5, nothing, summed
 from galcen.astrometry.iterative.options import Ranks
+from galcen.astrometry.iterative.preconditioner import Preconditioner
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem, Sources, State
 from galcen.astrometry.iterative.products import OrbitSystem, Unknowns
 from galcen.astrometry.iterative.result import Patterns
 from galcen.astrometry.iterative.system import Noise, System, exposure_precision, with_drift
 from galcen.errors import ConvergenceError
 
-TOLERANCE = 1e-4
-"""Of the solutions for draws, which have errors of some per cent themselves."""
-
-TOLERANCE_OF_VARIANCE = 1e-6
-"""Of solutions whose product with their right side is a variance: its error is the square of theirs."""
+TOLERANCE = 1e-6
+"""Of the solutions: more than draws need, which have errors of some per cent, but then they do not tell which
+ranks and engine made them; of a product with the right side, a variance, the error is the square."""
 
 MAX_PRODUCT = 600
 """More than the steps of a solution may take: what is cut short here would be an error that looks right."""
@@ -67,6 +59,7 @@ def marginal_covariance(
     problem: Problem,
     state: State,
     system: System,
+    preconditioner: Preconditioner,
     weight: tuple[Float[np.ndarray, " n_obs"], ...],
     noise: Noise,
     ranks: Ranks,
@@ -77,40 +70,38 @@ def marginal_covariance(
 
     The part that exceeds the conditional covariance has an error of sqrt(2 / n_probe) of itself.
     """
-    blocks, preconditioner = conditional_covariance(system), reduced_blocks(system)
+    blocks = conditional_covariance(system)
     excess, draws = np.zeros_like(blocks), []
     for first in range(0, n_probe, PART):
         part = min(PART, n_probe - first)
         for right in _draws(
             problem, state, system, (weight, noise), ranks, jax.random.fold_in(key, first), part
         ):
-            x = _solved(system, ranks, right, preconditioner, TOLERANCE)
+            x = _solved(system, ranks, right, preconditioner)
             mean = x.source - np.einsum("sij,sj->si", blocks, right.source)
             excess += mean[:, :, None] * mean[:, None, :]
             draws.append(x.source)
     return blocks + excess / n_probe, np.array(draws)
 
 
-def variance_of_mean_parallax(system: System, ranks: Ranks) -> float:
+def variance_of_mean_parallax(system: System, ranks: Ranks, preconditioner: Preconditioner) -> float:
     """Variance of the mean parallax of all sources [mas^2], with all correlations."""
     right = nothing(system)
     right.source[:, 2] = 1.0 / len(right.source)
-    return right.dot(_solved(system, ranks, right, reduced_blocks(system), TOLERANCE_OF_VARIANCE))
+    return right.dot(_solved(system, ranks, right, preconditioner))
 
 
-def _solved(
-    system: System, ranks: Ranks, right: Unknowns, preconditioner: BlockInverse, tolerance: float
-) -> Unknowns:
-    found = cg.solve(system, ranks, right, preconditioner, tolerance, MAX_PRODUCT)
+def _solved(system: System, ranks: Ranks, right: Unknowns, preconditioner: Preconditioner) -> Unknowns:
+    found = cg.solve(system, ranks, preconditioner, right, TOLERANCE, MAX_PRODUCT)
     if not found.is_settled:
         raise ConvergenceError(
             f"the errors of the sources: their linear system is solved to {found.residual:.1e} only after "
-            f"{found.n_product} products, asked {tolerance:g}; look for priors out of scale"
+            f"{found.n_product} products, asked {TOLERANCE:g}; look for priors out of scale"
         )
     return found.step
 
 
-def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
+def pattern_rank(system: System, ranks: Ranks, preconditioner: Preconditioner, sources: Sources) -> Patterns:
     """Which low-order patterns over the field are decided by the priors.
 
     Attitude and focal lengths of each exposure take up a common shift, turn and scale: without references the
@@ -123,10 +114,12 @@ def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
         The linear system.
     ranks
         Those that share it.
+    preconditioner
+        Of its solutions.
     sources
         Their directions.
     """
-    covariance, preconditioner = inverse5(system.prior_source), reduced_blocks(system)
+    covariance = inverse5(system.prior_source)
     before, after = (np.diagonal(c, axis1=1, axis2=2) for c in (covariance, inverse5(system.reduced_source)))
     informed = np.maximum(1.0 - after / before - UNINFORMED, 0.0)
     ratio = np.ones((N_SOURCE, 3))
@@ -136,9 +129,7 @@ def pattern_rank(system: System, ranks: Ranks, sources: Sources) -> Patterns:
             if variance > 0:
                 right = nothing(system)
                 right.source[:, p] = pattern
-                ratio[p, k] = (
-                    right.dot(_solved(system, ranks, right, preconditioner, TOLERANCE_OF_VARIANCE)) / variance
-                )
+                ratio[p, k] = right.dot(_solved(system, ranks, right, preconditioner)) / variance
     return Patterns(ratio, int(np.count_nonzero(ratio > BY_PRIOR)))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from galcen.astrometry.iterative import cg, device, operator, packing
 from galcen.astrometry.iterative.options import Alone, Hooks, Options
+from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.products import OnHost, Unknowns
 from galcen.astrometry.iterative.solve import solve
 from galcen.astrometry.iterative.system import linearise, no_noise
@@ -36,9 +37,15 @@ def system(request):
 
 
 @pytest.fixture(scope="module")
-def plain():
-    """One of them."""
-    return system_of(*zero(global_mock(n_orbit=5, n_exp=3, n_src=90).problem))
+def small():
+    """One of their problems."""
+    return global_mock(n_orbit=5, n_exp=3, n_src=90).problem
+
+
+@pytest.fixture(scope="module")
+def plain(small):
+    """Its system."""
+    return system_of(*zero(small))
 
 
 def on_device(system, **more):
@@ -93,6 +100,29 @@ def test_products_are_those_of_the_host(system):
     for found, expected in zip(there.to_exposures(at), system.products.to_exposures(at), strict=True):
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * np.abs(other).max())
+
+
+def test_many_columns_are_one_after_the_other(system):
+    """On either engine: products of the exposures with many vectors are those with each, to 1e-12."""
+    n_calibration = system.shape[1]
+    at = [vector(system, seed)._replace(calibration=np.zeros(n_calibration)) for seed in (11, 12, 13)]
+    values = [of_exposures(system, seed) for seed in (14, 15, 16)]
+    columns = np.stack([one.source for one in at], axis=2)
+    sides = [
+        [np.stack(parts, axis=2) for parts in zip(*unit, strict=True)] for unit in zip(*values, strict=True)
+    ]
+    for products in (system.products, on_device(system)):
+        found = products.columns_from_exposures(sides)
+        for k, one in enumerate(values):
+            expected = system.products.from_exposures(one).source
+            scale = np.abs(expected).max(axis=0)
+            np.testing.assert_allclose(found[:, :, k] / scale, expected / scale, rtol=0, atol=1e-12)
+        for k, one in enumerate(at):
+            expected = system.products.to_exposures(one)
+            for unit, others in zip(products.columns_to_exposures(columns), expected, strict=True):
+                for part, other in zip(unit, others, strict=True):
+                    limit = 1e-12 * np.abs(other).max()
+                    np.testing.assert_allclose(part[:, :, k], other, rtol=0, atol=limit)
 
 
 def test_one_batch_holds_all(plain):
@@ -184,10 +214,13 @@ def test_many_measurements_of_a_source_are_summed_in_rows_of_rows():
     np.testing.assert_allclose(np.asarray(sums)[:, 0], expected, rtol=0, atol=1e-12 * np.sqrt(3000))
 
 
-def test_conjugate_gradients_on_the_device(plain):
+def test_conjugate_gradients_on_the_device(small, plain):
     """The solution of the linear system is that of the host, to 1e-9 of the standard deviations."""
     there = plain._replace(products=on_device(plain, budget=1))
-    found, expected = (cg.solve(one, ALONE, tolerance=1e-11).step for one in (there, plain))
+    found, expected = (
+        cg.solve(one, ALONE, TwoLevel(one, ALONE, small.sources), tolerance=1e-11).step
+        for one in (there, plain)
+    )
     sigma = np.sqrt(np.diagonal(operator.inverse5(plain.reduced_source), axis1=1, axis2=2))
     assert np.abs((found.source - expected.source) / sigma).max() < 1e-9
 

@@ -6,6 +6,7 @@ from scipy.stats import kstest
 
 from galcen.astrometry.iterative import cg
 from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress
+from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.problem import State
 from galcen.astrometry.iterative.solve import solve
 from galcen.astrometry.iterative.system import linearise, no_noise
@@ -131,8 +132,9 @@ def test_conjugate_gradients_take_25_products(mock, solved):
     """From steps of tens of standard deviations to 1e-3 of one."""
     problem, state, weight = zero(mock.problem)
     system = linearise(problem, state, weight, no_noise(problem), ALONE).system
-    short = cg.solve(system, ALONE, tolerance=0.0, max_product=25).step.source
-    whole = cg.solve(system, ALONE, tolerance=1e-13, max_product=300)
+    inverse = TwoLevel(system, ALONE, problem.sources)
+    short = cg.solve(system, ALONE, inverse, tolerance=0.0, max_product=25).step.source
+    whole = cg.solve(system, ALONE, inverse, tolerance=1e-13, max_product=300)
     assert whole.is_settled
     assert np.abs(whole.step.source / errors(solved)).max() > 3
     assert np.abs((short - whole.step.source) / errors(solved)).max() < 1e-3
@@ -156,7 +158,8 @@ def first_steps(problem, n_rank):
     def work(rank, ranks):
         own, state, weight = zero(orbits_of(problem, rank, n_rank))
         system = linearise(own, state, weight, no_noise(own), ranks).system
-        return cg.solve(system, ranks, tolerance=1e-13, max_product=100).step.source
+        inverse = TwoLevel(system, ranks, own.sources)
+        return cg.solve(system, ranks, inverse, tolerance=1e-13, max_product=100).step.source
 
     return Team(n_rank).run(work)
 
