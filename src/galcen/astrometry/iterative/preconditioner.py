@@ -147,8 +147,7 @@ def _patterns(
     system: System, blocks: Float[np.ndarray, "n_src 5 5"], sources: Sources
 ) -> Float[np.ndarray, "n_src 5 n_column"]:
     """Z: polynomials over the field in each of the unknowns, as far as its measurements move a source."""
-    data = system.source - system.prior_source
-    is_seen: Bool[np.ndarray, " n_src"] = data.any(axis=(1, 2))
+    is_seen = (system.source != system.prior_source).any(axis=(1, 2))
     moved = blocks @ (system.reduced_source - system.prior_source) * is_seen[:, None, None]
     x, y = _places(sources, is_seen)
     powers = [x**i * y**j for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]

@@ -126,7 +126,7 @@ class Blocks:
 
 @pytest.mark.parametrize(("name", "n_product"), [("constant", 10), ("orbit", 20), ("season", 20)])
 def test_few_products_where_the_telescope_never_turns(name, n_product):
-    """Distortion and sources are hard to tell apart: the blocks alone are 0.1 sigma off after half as many."""
+    """Distortion and sources are hard to tell apart: blocks alone are 0.1 sigma off after half as many."""
     calibration, unit = CASES[name]
     case = {"calibration": calibration, "unit": unit, "distortion": Distortion(order=5)}
     problem, system = made(n_orbit=6, n_exp=16, n_src=400, turn=0.0, **case)
