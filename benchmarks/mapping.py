@@ -141,7 +141,7 @@ def panel_blocks(at: Triad, offsets: Offsets, camera: Camera, rows: Rows) -> Blo
             ChipOffsets(*taken(camera.chip_offsets, rows.chip)),
         ),
     )
-    residual = (rows.seen[0] - model.pixel[0], rows.seen[1] - model.pixel[1])
+    residual = jnp.stack(rows.seen) - jnp.stack(model.pixel)
     weight = jnp.full(rows.source.shape, 100.0)
     return blocks(model, residual, (weight, weight))
 

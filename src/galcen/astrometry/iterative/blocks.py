@@ -2,8 +2,7 @@
 
 A panel holds measurements of one exposure on one chip. Of the unknowns that it shares, first come the five
 of the exposure, then the coefficients A, then B, of the distortion, then those of the chip. Only what a panel
-sums over its measurements is a matrix here; what belongs to sources is still by measurement, and products
-with the distortion are left as their factors, basis and shift.
+sums over its measurements is a matrix here; what belongs to sources is still by measurement.
 """
 
 from typing import NamedTuple
@@ -18,42 +17,44 @@ N_EXPOSURE = 5
 """Unknowns of an exposure: a_X, a_Y, psi, f_X, f_Y."""
 
 
-class Blocks(NamedTuple):
-    """Derivatives over the standard deviation, and their products.
-
-    `source` and `exposure` are rounded to float32, in which they are kept; all products are of the rounded
-    ones, so that the matrix they make is one of squares. Right sides are of the exact ones.
-    """
+class Derivatives(NamedTuple):
+    """Of the measurements, over their standard deviation; 0 for what is no measurement."""
 
     source: Float[Array, "3 2 n_panel n_obs"]
     """By a, d, parallax; by the proper motions: those by a, d times the exposure's time."""
     exposure: Float[Array, "5 2 n_panel n_obs"]
-    source_right: Float[Array, "5 n_panel n_obs"]
-    """By a, d, parallax and the proper motions."""
-    source_shift: Float[Array, "3 2 n_panel n_obs"]
+    shift: Float[Array, "2 2 n_panel n_obs"]
     """By the value of the distortion in x, y; times a term of `basis`: by its coefficients."""
     basis: Float[Array, "n_term n_panel n_obs"]
-    source_chip: Float[Array, "3 n_chip_unknown n_panel n_obs"]
+    chip: Float[Array, "n_chip_unknown 2 n_panel n_obs"]
     """By the unknowns of the panel's chip."""
+
+
+class Blocks(NamedTuple):
+    """Derivatives and sums of their products.
+
+    All products are of the rounded derivatives, here and wherever others are made, so that the matrix they
+    make is one of squares. Right sides are of the exact ones.
+    """
+
+    derivatives: Derivatives
+    """Rounded to float32."""
+    source_right: Float[Array, "5 n_panel n_obs"]
+    """By a, d, parallax and the proper motions."""
     shared: Float[Array, "n_panel n_shared n_shared"]
     """Summed over the measurements of a panel."""
     shared_right: Float[Array, "n_panel n_shared"]
 
 
-def blocks(
-    model: Linearised,
-    residual: Plane,
-    root_weight: Plane,
-    colour: Float[Array, "n_panel n_obs"] | None = None,
-) -> Blocks:
-    """Blocks of some panels.
+def derivatives(
+    model: Linearised, root_weight: Plane, colour: Float[Array, "n_panel n_obs"] | None = None
+) -> Derivatives:
+    """Derivatives over the standard deviation.
 
     Parameters
     ----------
     model
         Pixels and derivatives, arrays (n_panel, n_obs), or (n_panel, 1) where all are the same.
-    residual
-        Observed minus predicted [pixel].
     root_weight
         1 / sigma along each axis [1/pixel]; 0 for what is no measurement.
     colour
@@ -67,88 +68,83 @@ def blocks(
         ]
         return apart(lambda *_: jnp.stack([jnp.stack(part) for part in used]), root_weight[0])
 
-    exact = weighted(*model.source, *model.exposure)
-    kept = exact.astype(jnp.float32)
-    source, exposure = jnp.split(kept.astype(jnp.float64), [3])
-    own, right = weighted(*model.chip), weighted(residual)
+    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
+    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
+    own = weighted(*model.chip)
     if colour is not None:
         # A shift of the image is one of the chip the other way.
         own = jnp.concatenate([own, -colour * own[1:3]])
-    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
-    terms = apart(lambda *b: jnp.where(is_used, jnp.stack(b), 0.0), *model.basis)
-    others = jnp.concatenate([exposure, own, right])
-    shift = weighted(*model.shift)
-    gram = _gram(terms, shift, others)
-    sides = apart(_products, exact, right)[:, 0]
-    shared_right = gram[:, :-1, -1].at[:, :N_EXPOSURE].set(sides[3:].sum(-1).T)
-    return Blocks(
-        kept[:3],
-        kept[3:],
-        jnp.concatenate([sides[:3], jnp.where(is_used, model.time, 0.0) * sides[:2]]),
-        apart(_products, source, shift),
-        terms,
-        apart(_products, source, own),
-        gram[:, :-1, :-1],
-        shared_right,
+    source, exposure = jnp.split(weighted(*model.source, *model.exposure), [3])
+    return Derivatives(source, exposure, weighted(*model.shift), terms, own)
+
+
+def blocks(
+    model: Linearised,
+    residual: Float[Array, "2 n_panel n_obs"],
+    root_weight: Plane,
+    colour: Float[Array, "n_panel n_obs"] | None = None,
+) -> Blocks:
+    """Blocks of some panels, with the residuals [pixel]; otherwise as `derivatives`."""
+    exact = derivatives(model, root_weight, colour)
+    root = jnp.stack(root_weight)
+    right = apart(lambda r, w: jnp.where(w > 0, r * w, 0.0), residual, root)
+    rounded = apart(lambda *parts: Derivatives(*(part.astype(jnp.float32) for part in parts)), *exact)
+    source_right, shared_right = sides(exact, model.time, right)
+    return Blocks(rounded, source_right, _gram(rounded), shared_right)
+
+
+def sides(
+    exact: Derivatives, time: Float[Array, "*shape"], right: Float[Array, "2 n_panel n_obs"]
+) -> tuple[Float[Array, "5 n_panel n_obs"], Float[Array, "n_panel n_shared"]]:
+    """Products of derivatives with residuals over their standard deviation.
+
+    Of the sources by measurement, of the shared unknowns summed. `time` is that of `Linearised`.
+    """
+    columns = jnp.concatenate([exact.source, exact.exposure, exact.shift, exact.chip])
+    each = apart(lambda c, r: c[:, 0] * r[0] + c[:, 1] * r[1], columns, right)
+    source, exposure, shift, chip = jnp.split(each, [3, 3 + N_EXPOSURE, 5 + N_EXPOSURE])
+    distortion = jnp.einsum("aen,ten->eat", shift, exact.basis).reshape(shift.shape[1], -1)
+    # In the padding there may be no time.
+    moved = jnp.where(source[:2] != 0, time, 0.0) * source[:2]
+    return (
+        jnp.concatenate([source, moved]),
+        jnp.concatenate([exposure.sum(-1).T, distortion, chip.sum(-1).T], axis=1),
     )
 
 
-def noise_sides(
-    model: Linearised,
-    noise: Plane,
-    root_weight: Plane,
-    colour: Float[Array, "n_panel n_obs"] | None = None,
-) -> tuple[Float[Array, "5 n_panel n_obs"], Float[Array, "n_panel n_shared"]]:
-    """Products of the derivatives over the standard deviation with `noise` of unit variance.
-
-    Of the sources by measurement, of the shared unknowns summed; otherwise as `blocks`.
-    """
-
-    def against(column: Plane) -> Float[Array, "n_panel n_obs"]:
-        parts = zip(column, noise, root_weight, strict=True)
-        return sum((jnp.where(r > 0, r * v * z, 0.0) for v, z, r in parts), start=jnp.zeros(()))
-
-    source = jnp.stack([against(column) for column in model.source])
-    is_used = (root_weight[0] > 0) | (root_weight[1] > 0)
-    source = jnp.concatenate([source, jnp.where(is_used, model.time, 0.0) * source[:2]])
-    exposure = [against(column).sum(-1) for column in model.exposure]
-    along = jnp.stack([against(column) for column in model.shift])
-    terms = jnp.where(is_used, jnp.stack(model.basis), 0.0)
-    distortion = jnp.einsum("aen,ten->eat", along, terms).reshape(along.shape[1], -1)
-    own = jnp.stack([against(column) for column in model.chip])
-    if colour is not None:
-        own = jnp.concatenate([own, -colour * own[1:3]])
-    return source, jnp.concatenate([jnp.stack(exposure, axis=1), distortion, own.sum(-1).T], axis=1)
+def _products(a: Float[Array, "n_panel n_a 2 n_obs"], b: Float[Array, "n_panel n_b 2 n_obs"]) -> Array:
+    return a[:, :, 0] * b[:, :, 0] + a[:, :, 1] * b[:, :, 1]
 
 
-def _products(
-    a: Float[Array, "n_a 2 n_panel n_obs"], b: Float[Array, "n_b 2 n_panel n_obs"]
-) -> Float[Array, "n_a n_b n_panel n_obs"]:
-    return a[:, None, 0] * b[None, :, 0] + a[:, None, 1] * b[None, :, 1]
-
-
-def _gram(
-    terms: Float[Array, "n_term n_panel n_obs"],
-    shift: Float[Array, "2 2 n_panel n_obs"],
-    others: Float[Array, "n_other 2 n_panel n_obs"],
-) -> Float[Array, "n_panel n_row n_row"]:
-    """Products of all shared columns, right side last, summed over measurements.
+def _gram(rounded: Derivatives) -> Float[Array, "n_panel n_shared n_shared"]:
+    """Products of all shared columns summed over measurements.
 
     The columns of the distortion are terms times `shift`: with shift . shift and shift . others as weights of
     the terms, a third of the multiplications do.
     """
-    n_term, n_other, n_exp = len(terms), len(others), terms.shape[1]
-    pairs = _products(shift, shift)[jnp.array([0, 0, 1]), jnp.array([0, 1, 1])]
+    n_term, n_other = len(rounded.basis), N_EXPOSURE + len(rounded.chip)
 
-    def summed(factors: Array, by: Array) -> Float[Array, "n_panel n_factor n_by"]:
-        return jnp.einsum("ren,ten->ert", factors, by)
+    def laid_out(*parts: Array) -> tuple[Array, ...]:
+        # Panels first, as batched matrix products want it.
+        return tuple(jnp.moveaxis(part, -2, 0) for part in parts)
 
-    squares = apart(lambda p, t: (p[:, None] * t).reshape(-1, *t.shape[1:]), pairs, terms)
-    xx, xy, yy = summed(squares, terms).reshape(n_exp, 3, n_term, n_term).swapaxes(0, 1)
+    wide = Derivatives(*(part.astype(jnp.float64) for part in rounded))
+    terms, shift, others = apart(
+        laid_out, wide.basis, wide.shift, jnp.concatenate([wide.exposure, wide.chip])
+    )
+
+    def weighted(terms: Array, shift: Array, others: Array) -> tuple[Array, ...]:
+        x, y = shift[:, :1], shift[:, 1:]
+        squares = (_products(a, b) * terms for a, b in ((x, x), (x, y), (y, y)))
+        return (*squares, _products(x, others), _products(y, others))
+
+    factors = jnp.concatenate(apart(weighted, terms, shift, others), axis=1)
+    summed = jnp.einsum("ern,etn->ert", factors, terms)
+    xx, xy, yy, x, y = jnp.split(summed, [n_term, 2 * n_term, 3 * n_term, 3 * n_term + n_other], axis=1)
     distortion = jnp.block([[xx, xy], [xy, yy]])
-    cross = apart(lambda s, o: _products(o, s).reshape(-1, *terms.shape[1:]), shift, others)
-    mixed = summed(cross, terms).reshape(n_exp, n_other, 2 * n_term)
-    rest = jnp.einsum("iaen,jaen->eij", others, others)
+    mixed = jnp.concatenate([x, y], axis=2)
+    flat = others.reshape(*others.shape[:2], -1)
+    rest = jnp.einsum("ein,ejn->eij", flat, flat)
     first = N_EXPOSURE
     rows = [
         jnp.concatenate([rest[:, :first, :first], mixed[:, :first], rest[:, :first, first:]], axis=2),

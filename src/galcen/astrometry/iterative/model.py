@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from galcen.astrometry.iterative.blocks import Blocks, blocks, noise_sides
+from galcen.astrometry.iterative.blocks import Blocks, blocks, derivatives, sides
 from galcen.astrometry.iterative.problem import Orbit, Problem, State
 from galcen.astrometry.weights import two_axis_weight
 from galcen.mapping.camera import Camera
@@ -30,16 +30,19 @@ GROUP_ROWS = 4096
 """Measurements that are differentiated together, padding included."""
 
 LENGTHS = (32, 64, 128, 256)
-"""Of panels; each is a compilation."""
+"""Of panels; each is a compilation. An orbit takes the one of least work."""
+
+PANEL_ROWS = 6
+"""What a panel costs besides its measurements and padding, in measurements."""
 
 
-class Panel(NamedTuple):
-    """Which measurements a panel holds."""
+class Panels(NamedTuple):
+    """Which measurements panels hold: the exposure and chip of each, the first and the last, which is out."""
 
-    exposure: int
-    chip: int
-    first: int
-    last: int
+    exposure: Int[np.ndarray, " n_panel"]
+    chip: Int[np.ndarray, " n_panel"]
+    first: Int[np.ndarray, " n_panel"]
+    last: Int[np.ndarray, " n_panel"]
 
 
 class Group(NamedTuple):
@@ -50,6 +53,7 @@ class Group(NamedTuple):
     drift: Float[np.ndarray, "n_panel 1"]
     chip: Int[np.ndarray, " n_panel"]
     source: Int[np.ndarray, "n_panel n_obs"]
+    """Of a measurement in the padding too."""
     pixel: Float[np.ndarray, "2 n_panel n_obs"]
     root: Float[np.ndarray, "2 n_panel n_obs"]
     """1 / sigma; 0 in the padding."""
@@ -73,6 +77,8 @@ class Found(NamedTuple):
     residual: Float[Array, "2 n_panel n_obs"]
     """Observed minus predicted [pixel]; 0 in the padding."""
     weight: Float[Array, "n_panel n_obs"]
+    chi2: Float[Array, ""]
+    """Of the residuals, weighted."""
 
 
 def sources_of(problem: Problem, state: State) -> Float[Array, "n_row n_src"]:
@@ -90,18 +96,16 @@ def unit_of(problem: Problem, state: State, orbit: Orbit) -> Float[np.ndarray, "
     return state.unit[orbit.unit].reshape(-1, 2, problem.camera.optics.distortion.n_term)
 
 
-def panels(orbit: Orbit, n_chip: int) -> tuple[list[Panel], int]:
+def panels(orbit: Orbit, n_chip: int) -> tuple[Panels, int]:
     """Panels of an orbit whose measurements are sorted by exposure and chip, and their length."""
-    exposure = np.repeat(np.arange(orbit.n_exp), np.diff(orbit.offset))
-    edges = np.searchsorted(exposure * n_chip + orbit.chip, np.arange(orbit.n_exp * n_chip + 1))
-    usual = len(exposure) / max(1, np.count_nonzero(np.diff(edges)))
-    length = next((n for n in LENGTHS if n >= usual / 2), LENGTHS[-1])
-    cut = [
-        Panel(k // n_chip, k % n_chip, first, min(first + length, edges[k + 1]))
-        for k in range(orbit.n_exp * n_chip)
-        for first in range(edges[k], edges[k + 1], length)
-    ]
-    return cut, length
+    exposure = np.repeat(np.arange(0, orbit.n_exp * n_chip, n_chip), np.diff(orbit.offset))
+    rows = np.bincount(exposure + orbit.chip, minlength=orbit.n_exp * n_chip)
+    edges = np.append(0, np.cumsum(rows))
+    length = min(LENGTHS, key=lambda n: (-(-rows // n)).sum() * (n + PANEL_ROWS))
+    n_panel = -(-rows // length)
+    cell = np.repeat(np.arange(len(rows)), n_panel)
+    first = edges[cell] + length * (np.arange(len(cell)) - np.repeat(np.cumsum(n_panel) - n_panel, n_panel))
+    return Panels(cell // n_chip, cell % n_chip, first, np.minimum(first + length, edges[cell + 1])), length
 
 
 def groups(
@@ -110,7 +114,7 @@ def groups(
     exposure: Float[np.ndarray, "n_exp 5"],
     weight: Float[np.ndarray, " n_obs"],
     noise: Float[np.ndarray, " n_obs"] | None = None,
-) -> Iterator[tuple[list[Panel], Group]]:
+) -> Iterator[tuple[Panels, Group]]:
     """The groups of an orbit, and the panels in each; padded ones follow those.
 
     Parameters
@@ -128,30 +132,28 @@ def groups(
     """
     cut, length = panels(orbit, n_chip)
     size = GROUP_ROWS // length
-    variance = orbit.sigma.astype(np.float64) ** 2
-    root = 1.0 / np.sqrt(variance if noise is None else variance + noise**2)
-    # The last group's padding repeats a panel without its measurements.
-    for begin in range(0, len(cut), size):
-        inside = cut[begin : begin + size]
-        number = np.minimum(np.arange(size), len(inside) - 1)
-        rows = np.array([panel.exposure for panel in inside])[number]
-        shape = (size, length)
+    sigma = orbit.sigma.astype(np.float64)
+    root = 1.0 / (sigma if noise is None else np.hypot(sigma, noise))
+    for begin in range(0, len(cut.first), size):
+        inside = Panels(*(values[begin : begin + size] for values in cut))
+        # The last group's padding repeats a panel; what is in the padding counts for nothing by its root.
+        number = np.minimum(np.arange(size), len(inside.first) - 1)
+        rows, last = inside.exposure[number], inside.last[number, None]
+        each = inside.first[number, None] + np.arange(length)
+        is_measured = each < last
+        is_measured[len(inside.first) :] = False
+        each = np.minimum(each, last - 1)
         group = Group(
             jax.tree.map(lambda leaf, rows=rows: leaf[rows], orbit.exposures),
             exposure[rows],
             orbit.drift[rows, None],
-            np.array([panel.chip for panel in inside], dtype=np.int32)[number],
-            *(_padded(values, inside, shape) for values in (orbit.source, orbit.pixel, root, weight)),
+            inside.chip[number].astype(np.int32),
+            np.take(orbit.source, each).astype(np.int32, copy=False),
+            np.take(orbit.pixel, each, axis=1).astype(np.float64, copy=False),
+            np.take(root, each, axis=1) * is_measured,
+            np.take(weight, each),
         )
         yield inside, group
-
-
-def _padded(values: np.ndarray, inside: list[Panel], shape: tuple[int, int]) -> np.ndarray:
-    dtype = np.int32 if np.issubdtype(values.dtype, np.integer) else np.float64
-    out = np.zeros((*values.shape[:-1], *shape), dtype=dtype)
-    for k, panel in enumerate(inside):
-        out[..., k, : panel.last - panel.first] = values[..., panel.first : panel.last]
-    return out
 
 
 def found(problem: Problem, shared: Shared, group: Group, reweigh: bool) -> Found:
@@ -197,6 +199,7 @@ def _noise_products(
     optics, chromatic = form
     model, colour = _model(optics, nominal, shared, group, chromatic)
     root = group.root * jnp.sqrt(group.weight)
+    exact = derivatives(model, tuple(root), colour if chromatic else None)
     n_obs = root.shape[2]
 
     def one(number: Array) -> tuple[Array, Array]:
@@ -205,7 +208,7 @@ def _noise_products(
 
         z = jnp.moveaxis(jax.vmap(drawn)(keys), 0, 1)
         # Noise of a weighted residual is that of unit variance over the root of its weight.
-        return noise_sides(model, tuple(z), tuple(root), colour if chromatic else None)
+        return sides(exact, model.time, z)
 
     return jax.lax.map(one, jnp.arange(n_probe))
 
@@ -222,8 +225,8 @@ def _found(form: tuple[Optics, bool], nominal: tuple, shared: Shared, group: Gro
     # Weights cost as much as all the rest: not computed where they stay.
     weight = two_axis_weight(*(residual * group.root)) if reweigh else jnp.asarray(group.weight)
     root = group.root * jnp.sqrt(weight)
-    parts = blocks(model, tuple(residual), tuple(root), colour if chromatic else None)
-    return Found(parts, residual, weight)
+    parts = blocks(model, residual, tuple(root), colour if chromatic else None)
+    return Found(parts, residual, weight, (weight * ((residual * group.root) ** 2).sum(0)).sum())
 
 
 @partial(jax.jit, static_argnums=0)

@@ -17,11 +17,13 @@ Bombrun et al. (2012), A&A 538, A77; Lindegren et al. (2012), A&A 538, A78, sect
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
-from galcen.astrometry.iterative import kernels
+from galcen.astrometry.iterative import accumulation
 from galcen.astrometry.iterative.arrow import Arrow
+from galcen.astrometry.iterative.kernels import N_KEPT
 from galcen.astrometry.iterative.model import Shared, found, groups, sources_of, unit_of
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Orbit, Problem, State
@@ -29,7 +31,7 @@ from galcen.astrometry.iterative.products import Engine, OnHost, OrbitSystem, Pr
 from galcen.errors import ConvergenceError
 from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
 
-N_PAIR = len(kernels.SOURCE_PAIRS)
+_ELEMENT = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 
 SINGULAR = 1e-13
 """Smallest eigenvalue of an exposure's block, scaled to a unit diagonal, that is more than rounding."""
@@ -171,13 +173,21 @@ class _Sums:
         n_chip = problem.camera.n_chip * problem.calibration.n_chip_unknown
         self.n_unit_unknown = problem.n_unit_unknown
         self.n_calibration = problem.n_unit * problem.n_unit_unknown + n_chip
-        self.full = np.zeros((n_src, N_PAIR))
-        self.reduced = np.zeros((n_src, N_PAIR))
+        self.moments = np.zeros((3, n_src, 12))
+        """Blocks of sources by a, d, parallax, full and reduced, times powers of the orbits' times."""
         self.side = np.zeros((n_src, N_SOURCE))
         self.calibration = Arrow.zeros(problem.n_unit, problem.n_unit_unknown, n_chip)
         self.reduced_calibration = Arrow.zeros(problem.n_unit, problem.n_unit_unknown, n_chip)
         self.side_calibration = np.zeros(self.n_calibration)
         self.chi2 = 0.0
+        self._scratch = np.empty(0, dtype=np.float32)
+
+    def scratch(self, shape: tuple[int, int]) -> Float32[np.ndarray, "n_obs n_column"]:
+        """Memory of one orbit's rows, used again by the next: new memory takes as long as filling it."""
+        n = shape[0] * shape[1]
+        if self._scratch.size < n:
+            self._scratch = np.empty(n, dtype=np.float32)
+        return self._scratch[:n].reshape(shape)
 
     def add_unit(self, number: int, unit: _Unit) -> Int[np.ndarray, " n_shared"]:
         """Returns the places of its unknowns."""
@@ -196,8 +206,7 @@ class _Sums:
         ranks: Ranks,
     ) -> System:
         parts = (
-            self.full,
-            self.reduced,
+            self.moments,
             self.side,
             *self.calibration,
             *self.reduced_calibration,
@@ -206,7 +215,7 @@ class _Sums:
         )
         total = ranks.sum(np.concatenate([part.ravel() for part in parts]))
         cuts = np.cumsum([part.size for part in parts])[:-1]
-        full, reduced, side, *matrices, right, chi2 = (
+        moments, side, *matrices, right, chi2 = (
             values.reshape(part.shape) for values, part in zip(np.split(total, cuts), parts, strict=True)
         )
         precision = np.linalg.inv(problem.sources.covariance)
@@ -218,8 +227,8 @@ class _Sums:
         return System(
             units,
             products,
-            _square(full) + precision,
-            _square(reduced) + precision,
+            _with_motions(moments[:, :, :6]) + precision,
+            _with_motions(moments[:, :, 6:]) + precision,
             *(Arrow(*three).with_diagonal(prior) for three in (matrices[:3], matrices[3:])),
             precision,
             prior,
@@ -255,10 +264,12 @@ def _unknowns(
     )
 
 
-def _square(elements: Float[np.ndarray, "n_src 15"]) -> Float[np.ndarray, "n_src 5 5"]:
-    out = np.empty((len(elements), N_SOURCE, N_SOURCE))
-    for p, (i, j) in enumerate(kernels.SOURCE_PAIRS):
-        out[:, i, j] = out[:, j, i] = elements[:, p]
+def _with_motions(moments: Float[np.ndarray, "3 n_src 6"]) -> Float[np.ndarray, "n_src 5 5"]:
+    """Blocks by all unknowns of sources; derivatives by proper motions are those by a, d times the time."""
+    out = np.empty((moments.shape[1], N_SOURCE, N_SOURCE))
+    for i in range(N_SOURCE):
+        for j in range(N_SOURCE):
+            out[:, i, j] = moments[i // 3 + j // 3, :, _ELEMENT[i % 3, j % 3]]
     return out
 
 
@@ -270,24 +281,26 @@ def _orbit(
     n_obs, n_exp, n_chip = len(orbit.source), orbit.n_exp, problem.camera.n_chip
     n_term, n_own = problem.camera.optics.distortion.n_term, problem.calibration.n_chip_unknown
     n_all = N_EXPOSURE + 2 * n_term + n_chip * n_own
-    kept = np.empty(kernels.N_KEPT * n_obs, dtype=np.float32)
-    factors = np.empty((n_obs, 6 + n_term + 3 * n_own))
-    residual, weights = np.empty((2, n_obs)), np.empty(n_obs)
+    kept = np.empty(N_KEPT * n_obs, dtype=np.float32)
+    rows = sums.scratch((n_obs, 10 + n_term + 2 * n_own))
+    residual, weights = np.empty((2, n_obs)), np.empty((1, n_obs))
     matrix, sides = np.zeros((n_exp, n_all, n_all)), np.zeros((n_exp, n_all))
     for inside, group in groups(orbit, n_chip, exposure, weight, noise):
-        result = found(problem, shared, group, reweigh)
-        parts = type(result.blocks)(*map(np.asarray, result.blocks))
-        left, weighed = np.asarray(result.residual), np.asarray(result.weight)
-        sums.chi2 += float((weighed * ((left * group.root) ** 2).sum(0)).sum())
-        for k, (e, chip, first, last) in enumerate(inside):
-            n, begin = last - first, orbit.offset[e]
-            residual[:, first:last], weights[first:last] = left[:, k, :n], weighed[k, :n]
-            of_exposure = kept[kernels.N_KEPT * begin : kernels.N_KEPT * orbit.offset[e + 1]]
-            columns = of_exposure.reshape(kernels.N_KEPT, -1)[:, first - begin : last - begin]
-            of_rows = (parts.source, parts.exposure, parts.source_shift, parts.basis, parts.source_chip)
-            kernels.keep_panel(k, *of_rows, columns, factors[first:last])
-            kernels.add_panel(chip, n_own, parts.shared[k], parts.shared_right[k], matrix[e], sides[e])
-            kernels.add_sides(k, orbit.source[first:last], parts.source_right, sums.side)
+        result = jax.tree.map(np.asarray, found(problem, shared, group, reweigh))
+        parts, span = result.blocks, (inside.first, inside.last)
+        by_source, by_exposure, *others = (
+            part.reshape(-1, *group.source.shape) for part in parts.derivatives
+        )
+        sums.chi2 += float(result.chi2)
+        accumulation.unpadded(*span, result.residual, residual)
+        accumulation.unpadded(*span, result.weight[None], weights)
+        accumulation.keep_group(
+            *span, inside.exposure, orbit.offset, by_source, by_exposure, tuple(others), kept, rows
+        )
+        accumulation.add_sides(*span, orbit.source, parts.source_right, sums.side)
+        accumulation.add_group(
+            inside.exposure, inside.chip, parts.shared, parts.shared_right, n_own, matrix, sides
+        )
     # Derivatives by motion and drift take the time of the orbit for that of its exposures: 1e-4 yr of a year.
     t, drift = np.full(n_exp, _time(orbit)), np.ones(1)
     if problem.calibration.drift:
@@ -305,19 +318,14 @@ def _orbit(
     unit.reduced += total - half.T @ half
     unit.side += sides[:, rest].sum(0)
     sums.chi2 += float((precision * exposure**2).sum())
-    for e in range(n_exp):
-        first, last = orbit.offset[e], orbit.offset[e + 1]
-        columns = kept[kernels.N_KEPT * first : kernels.N_KEPT * last].reshape(kernels.N_KEPT, -1)
-        kernels.add_sources(orbit.source[first:last], t[e], columns, root[e], sums.full, sums.reduced)
-    order = np.argsort(orbit.source, kind="stable")
-    seen, start = np.unique(orbit.source[order], return_index=True)
-    start = np.append(start, n_obs)
-    kernels.add_couplings(
-        order, start, unit.place[seen], orbit.chip, factors, n_term, t[0], drift, unit.coupling
-    )
+    by_position = np.zeros((len(sums.side), 12))
+    accumulation.add_sources(orbit.source, orbit.offset, kept, root, by_position)
+    for power in range(3):
+        sums.moments[power] += t[0] ** power * by_position
+    accumulation.add_couplings(orbit.source, unit.place, orbit.chip, rows, n_term, t[0], drift, unit.coupling)
     inverse = root.swapaxes(1, 2) @ root
     one = OrbitSystem(orbit, t, kept, inverse, coupling, sides[:, own] - precision * exposure)
-    return one, residual, weights
+    return one, residual, weights[0]
 
 
 def _time(orbit: Orbit) -> float:

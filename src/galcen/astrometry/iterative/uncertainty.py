@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from galcen.astrometry.iterative import cg, kernels
+from galcen.astrometry.iterative import accumulation, cg
 from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
 from galcen.astrometry.iterative.operator import by_exposures, inverse5, nothing, summed
 from galcen.astrometry.iterative.options import Ranks
@@ -191,17 +191,17 @@ def _orbit(
     shared_side = np.zeros((n, 2 * n_term + problem.camera.n_chip * n_own))
     for inside, group in groups(orbit, problem.camera.n_chip, exposure, weight, noise):
         # The first measurement of a panel tells it from all others of the orbit.
-        first_rows = np.resize([panel.first for panel in inside], len(group.drift))
+        first_rows = np.resize(inside.first, len(group.drift))
         keys = jax.vmap(partial(jax.random.fold_in, key))(first_rows)
         parts = noise_products(problem, shared, group, keys, n)
         of_sources, of_shared = (np.asarray(part) for part in parts)
-        for k, (e, chip, first, last) in enumerate(inside):
+        for k, (e, chip) in enumerate(zip(inside.exposure, inside.chip, strict=True)):
             sides[:, e] += of_shared[:, k, :N_EXPOSURE]
             shared_side[:, : 2 * n_term] += of_shared[:, k, N_EXPOSURE:-n_own]
             begin = 2 * n_term + n_own * chip
             shared_side[:, begin : begin + n_own] += of_shared[:, k, -n_own:]
-            for draw in range(n):
-                kernels.add_sides(k, orbit.source[first:last], of_sources[draw], out[draw].source)
+        for right, total in zip(of_sources, out, strict=True):
+            accumulation.add_sides(inside.first, inside.last, orbit.source, right, total.source)
     before = np.zeros((n, N_EXPOSURE))
     expanded = with_drift(problem, np.concatenate([before, shared_side], axis=1), orbit.drift.mean())
     shared_sides += expanded[:, N_EXPOSURE:]
