@@ -15,12 +15,13 @@ SMALL = {
         "plan": {"n_orbits": 4, "exposures_per_field": 3, "centre": [0.0, 0.5]},
     },
     "survey_sources": {
-        "table": {"path": "stars.csv", "columns": {"ra": "ra", "dec": "dec", "hw": "hw"}},
+        "table": {"path": "stars.csv", "columns": {name: name for name in ("ra", "dec", "hw", "mj", "mh")}},
         "references": {"choice": "drawn", "fraction": 0.5},
     },
-    "solver": {"enabled": True, "ranks": 2},
+    "observation": {"camera": {"chromatic_um": 0.5}},
+    "solver": {"enabled": True, "ranks": 2, "calibration": {"chromatic": True}},
 }
-"""A survey of four orbits, solved on two ranks."""
+"""A survey of four orbits whose images shift with colour, solved on two ranks."""
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +45,10 @@ def small(tmp_path_factory):
     folder = make_project(tmp_path_factory.mktemp("small") / "main")
     rng = np.random.default_rng(1)
     ra, dec = 265.92 + rng.uniform(-0.55, 0.55, 1000), -28.67 + rng.uniform(-0.5, 0.5, 1000)
-    rows = zip(ra, dec, rng.uniform(10.0, 14.4, 1000), strict=True)
-    (folder / "stars.csv").write_text("ra,dec,hw\n" + "".join(f"{a},{d},{m}\n" for a, d, m in rows))
+    hw, colour = rng.uniform(10.0, 14.4, 1000), rng.normal(2.0, 0.7, 1000)
+    columns = {"ra": ra, "dec": dec, "hw": hw, "mj": hw + colour, "mh": hw}
+    table = np.column_stack(list(columns.values()))
+    np.savetxt(folder / "stars.csv", table, fmt="%.17g", delimiter=",", header=",".join(columns), comments="")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     snakemake(folder, "results/small/astrometry/comparison.h5", "--configfile", "small.yaml")
     return folder

@@ -85,3 +85,28 @@ def test_a_small_survey_is_solved_on_two_ranks(small):
     values["solver"]["ranks"] = 3
     (small / "three.yaml").write_text(yaml.safe_dump(values))
     assert "Nothing to be done" in snakemake(small, "-n", target, "--configfile", "three.yaml")
+
+
+@pytest.mark.slow
+def test_shifts_with_colour_are_found(small):
+    """Of each chip in both directions, to 10 nm a magnitude; a tenth of a pixel of the brightest is 1 um."""
+    with h5py.File(small / "results/small/survey/injected/o00000-00001.h5") as file:
+        chips = file["orbit_00000/chips"]
+        true = np.stack([chips[f"chromatic_{axis}"][...] for axis in "xy"])
+    with h5py.File(small / "results/small/astrometry/iterative.h5") as file:
+        table = {name: values[...] for name, values in file["iterative_calibration"].items()}
+    found = np.stack([table["value"][(table["parameter"] == 2) & (table["element"] == k)] for k in (5, 6)])
+    assert np.abs(true).max() > 0.3
+    np.testing.assert_allclose(found, true, rtol=0, atol=0.01)
+
+
+def test_colours_are_needed_where_shifts_with_colour_are_solved_for(folder):
+    """Before the first job; a truth catalogue has them."""
+    calibration = {"enabled": True, "calibration": {"chromatic": True}}
+    assert jobs(planned(folder, "coloured", **calibration))["solve_iterative"] == 1
+    table = {"path": "stars.csv", "columns": {"ra": "ra", "dec": "dec", "hw": "hw"}}
+    values = {"run": "grey", "survey": SURVEY, "survey_sources": {"table": table}, "solver": calibration}
+    (folder / "grey.yaml").write_text(yaml.safe_dump(values))
+    text = snakemake(folder, "-n", "--configfile", "grey.yaml", check=False)
+    assert "solver.calibration.chromatic needs colours: map mj and mh in survey_sources.table.columns" in text
+    assert "Traceback" not in text
