@@ -70,6 +70,7 @@ def stars() -> Stars:
         rng.normal(0, 3, N_STAR),
         rng.normal(0, 100, N_STAR),
         rng.uniform(9.5, 14.5, N_STAR),
+        np.zeros(N_STAR),
         np.ones(N_STAR, dtype=bool),
     )
 
@@ -105,7 +106,8 @@ def twin(measured: files.OrbitMeasurements, truth: files.OrbitTruth, known: Star
         )
         scale = FocalLength(camera.focal_length_um, its["f_x"], its["f_y"])
         ideal = focal_plane("gnomonic", *plane, Attitude(zero, zero, zero), scale)
-        chips = affine(moved(camera.chips, ChipOffsets(**truth.chips)))
+        own = ChipOffsets(*(truth.chips[name] for name in ChipOffsets._fields))
+        chips = affine(moved(camera.chips, own))
         its_chip = type(chips)(*(jnp.asarray(column)[measured.chip[rows]] for column in chips))
         nx, ny = pixel(camera.optics.distortion, ideal, Coefficients(truth.a, truth.b), its_chip)
         worst = max(worst, float(jnp.abs(nx - measured.nx[rows]).max()))

@@ -68,6 +68,7 @@ def star_columns(n: int = 1500, seed: int = 1) -> Columns:
         "pmdec": rng.normal(0, 5, n),
         "radial_velocity": rng.normal(0, 100, n),
         "hw": rng.uniform(9.0, 15.0, n),
+        "colour": rng.normal(2.0, 0.7, n),
     }
     columns["pmra"][:3] = 3000.0
     columns["parallax"][:3] = 300.0

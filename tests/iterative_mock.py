@@ -38,8 +38,8 @@ class MockSurvey(NamedTuple):
         return {"seed": 3, "solver": solver, "survey": {"plan": {"epoch": T0}}}
 
 
-def write_survey(folder, n=600, seed=1, **columns):
-    """Half of the stars are references, one in ten is artificial; `columns` go into the catalogue file."""
+def write_survey(folder, n=600, seed=1, **camera):
+    """Half of the stars are references, one in ten artificial, without colour; `camera` is the true one."""
     rng = np.random.default_rng(seed)
     truth = star_columns(n, seed)
     part = np.arange(n) / n
@@ -47,6 +47,7 @@ def write_survey(folder, n=600, seed=1, **columns):
     truth["parallax"][:3], truth["pmra"][:3] = 1.0, 5.0
     for name in ("parallax", "pmra", "pmdec", "radial_velocity"):
         truth[name][is_artificial] = 0.0
+    truth["colour"][is_artificial] = np.nan
     kinds = {"is_reference": is_reference.astype(np.int8), "is_artificial": is_artificial.astype(np.int8)}
     stars = folder / "stars.h5"
     full = truth | kinds | {"is_wrong": np.zeros(n, dtype=np.int8)}
@@ -56,7 +57,7 @@ def write_survey(folder, n=600, seed=1, **columns):
     shuffled = rng.permutation(n)
     write_table(catalogue, INPUT_CATALOGUE, {name: values[shuffled] for name, values in known.items()}, {})
     plan = plan_columns(n_orbit=3)
-    seen = observed(plan, truth, {"losses": {"bright": 0, "faint": 30}})
+    seen = observed(plan, truth, {"losses": {"bright": 0, "faint": 30}, "camera": camera})
     camera = expose.survey_of(config.parse({}), T0).camera
     exposures, injected = [], []
     for block, orbits in BLOCKS.items():
@@ -94,6 +95,7 @@ def _catalogue(truth, kinds, rng):
         **dict(zip(ERRORS, error.T, strict=True)),
         **dict.fromkeys(CORRELATIONS, np.zeros(n)),
         "hw": truth["hw"],
+        "colour": truth["colour"],
         "ruwe": np.ones(n),
         **kinds,
     }

@@ -1,4 +1,4 @@
-"""The Slurm profile on a real Slurm: the same bytes as on one machine."""
+"""The Slurm profile on a real Slurm: the same results as on one machine."""
 
 import os
 import shutil
@@ -6,7 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import yaml
 
 from project import BIN, TINY, make_project
 from reference import reference_file
@@ -42,20 +45,57 @@ def home():
     shutil.rmtree(home)
 
 
+@pytest.fixture
+def through_slurm(launcher, home):
+    """Runs snakemake in a project through `--profile slurm`; returns the nodes of its last job."""
+
+    def run(project, target, configuration, *cluster, **variables):
+        command = ["snakemake", target, "--profile", "slurm", "--configfile", configuration, *IMPATIENT]
+        nodes = ["bash", "-c", '"$@" >&2 && squeue --noheader --states all --format %N', "bash"]
+        done = subprocess.run(
+            [launcher, "exec", *cluster, "--", *nodes, BIN / command[0], *command[1:]],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "SLURM_LOCAL_DIR": str(home), **variables},
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+        return done.stdout.split()[-1]
+
+    return run
+
+
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_truth_is_the_same_through_slurm(launcher, home, finished, tmp_path):
-    """truth.h5 of the tiny run through `--profile slurm`, byte by byte."""
+def test_truth_is_the_same_through_slurm(through_slurm, finished, tmp_path):
+    """truth.h5 of the tiny run, byte by byte."""
     project = make_project(tmp_path / "main")
-    run = [BIN / "snakemake", "results/tiny/truth.h5", "--profile", "slurm", "--configfile", TINY, *IMPATIENT]
-    done = subprocess.run(
-        [launcher, "exec", "--", *run],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "SLURM_LOCAL_DIR": str(home)},
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    through_slurm(project, "results/tiny/truth.h5", TINY)
     paths = [folder / "results/tiny/truth.h5" for folder in (project, finished)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_the_solution_is_the_same_on_two_nodes(through_slurm, small, tmp_path):
+    """Two ranks, each on a node of its own with a GPU to itself: sources to 1e-10 of their errors."""
+    project, solution = make_project(tmp_path / "main"), "results/small/astrometry/iterative.h5"
+    shutil.copytree(small / "results", project / "results")
+    for path in (project / "results/small/astrometry").iterdir():
+        path.unlink()
+    values = yaml.safe_load((small / "small.yaml").read_text())
+    values["solver"]["gpus"] = 2
+    (project / "small.yaml").write_text(yaml.safe_dump(values))
+    cluster = ("--nodes", "2", "--cpus", "2", "--mem", "40000", "--gpus", "1")
+    nodes = through_slurm(project, solution, "small.yaml", *cluster, JAX_PLATFORMS="cpu")
+    assert nodes == "node[1-2]"
+    assert "2 rank(s)" in (project / "results/small/logs/astrometry/solve_iterative.log").read_text()
+    with h5py.File(project / solution) as one, h5py.File(small / solution) as other:
+        found, expected = one["iterative_sources"], other["iterative_sources"]
+        assert set(found) == set(expected)
+        np.testing.assert_array_equal(found["source_id"], expected["source_id"])
+        errors = {"a": "ra_error", "d": "dec_error"}
+        for name in ("a", "d", "parallax", "pmra", "pmdec"):
+            sigma = expected[errors.get(name, f"{name}_error")][...]
+            assert np.abs((found[name] - expected[name][...]) / sigma).max() < 1e-10

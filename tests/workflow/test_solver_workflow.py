@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from project import BIN, make_project, snakemake
+from project import snakemake
 
 SURVEY = {"enabled": True, "orbits_per_job": 2, "last_stage": "exposures", "plan": {"n_orbits": 4}}
 
@@ -68,27 +68,11 @@ def test_a_solution_without_exposures_is_refused(folder, survey):
 
 
 @pytest.mark.slow
-def test_a_small_survey_is_solved_on_two_ranks(tmp_path):
+def test_a_small_survey_is_solved_on_two_ranks(small):
     """Positions, parallaxes and motions within their errors of the truth; another number repeats nothing."""
-    if not (BIN / "mpiexec").exists():
-        pytest.skip("no mpiexec in this environment")
-    folder = make_project(tmp_path / "main")
-    rng = np.random.default_rng(1)
-    ra, dec = 265.92 + rng.uniform(-0.55, 0.55, 1000), -28.67 + rng.uniform(-0.5, 0.5, 1000)
-    rows = zip(ra, dec, rng.uniform(10.0, 14.4, 1000), strict=True)
-    (folder / "stars.csv").write_text("ra,dec,hw\n" + "".join(f"{a},{d},{m}\n" for a, d, m in rows))
-    table = {"path": "stars.csv", "columns": {"ra": "ra", "dec": "dec", "hw": "hw"}}
-    values = {
-        "run": "small",
-        "survey": {**SURVEY, "plan": {"n_orbits": 4, "exposures_per_field": 3, "centre": [0.0, 0.5]}},
-        "survey_sources": {"table": table, "references": {"choice": "drawn", "fraction": 0.5}},
-        "solver": {"enabled": True, "ranks": 2},
-    }
-    (folder / "small.yaml").write_text(yaml.safe_dump(values))
     target = "results/small/astrometry/comparison.h5"
-    snakemake(folder, target, "--configfile", "small.yaml")
-    assert "2 rank(s)" in (folder / "results/small/logs/astrometry/solve_iterative.log").read_text()
-    with h5py.File(folder / target) as file:
+    assert "2 rank(s)" in (small / "results/small/logs/astrometry/solve_iterative.log").read_text()
+    with h5py.File(small / target) as file:
         sources = {name: values[...] for name, values in file["compared_sources"].items()}
         assert float(file.attrs["chi2"]) / float(file.attrs["dof"]) == pytest.approx(1.0, abs=0.05)
     assert len(sources["kind"]) > 300
@@ -97,6 +81,32 @@ def test_a_small_survey_is_solved_on_two_ranks(tmp_path):
         assert np.median(np.abs(pull)) < 1.0
         # Errors without probes hold the camera fixed, which leaves out some of the frame.
         assert np.abs(pull).max() < 8
+    values = yaml.safe_load((small / "small.yaml").read_text())
     values["solver"]["ranks"] = 3
-    (folder / "small.yaml").write_text(yaml.safe_dump(values))
-    assert "Nothing to be done" in snakemake(folder, "-n", target, "--configfile", "small.yaml")
+    (small / "three.yaml").write_text(yaml.safe_dump(values))
+    assert "Nothing to be done" in snakemake(small, "-n", target, "--configfile", "three.yaml")
+
+
+@pytest.mark.slow
+def test_shifts_with_colour_are_found(small):
+    """Of each chip in both directions, to 10 nm a magnitude; a tenth of a pixel of the brightest is 1 um."""
+    with h5py.File(small / "results/small/survey/injected/o00000-00001.h5") as file:
+        chips = file["orbit_00000/chips"]
+        true = np.stack([chips[f"chromatic_{axis}"][...] for axis in "xy"])
+    with h5py.File(small / "results/small/astrometry/iterative.h5") as file:
+        table = {name: values[...] for name, values in file["iterative_calibration"].items()}
+    found = np.stack([table["value"][(table["parameter"] == 2) & (table["element"] == k)] for k in (5, 6)])
+    assert np.abs(true).max() > 0.3
+    np.testing.assert_allclose(found, true, rtol=0, atol=0.01)
+
+
+def test_colours_are_needed_where_shifts_with_colour_are_solved_for(folder):
+    """Before the first job; a truth catalogue has them."""
+    calibration = {"enabled": True, "calibration": {"chromatic": True}}
+    assert jobs(planned(folder, "coloured", **calibration))["solve_iterative"] == 1
+    table = {"path": "stars.csv", "columns": {"ra": "ra", "dec": "dec", "hw": "hw"}}
+    values = {"run": "grey", "survey": SURVEY, "survey_sources": {"table": table}, "solver": calibration}
+    (folder / "grey.yaml").write_text(yaml.safe_dump(values))
+    text = snakemake(folder, "-n", "--configfile", "grey.yaml", check=False)
+    assert "solver.calibration.chromatic needs colours: map mj and mh in survey_sources.table.columns" in text
+    assert "Traceback" not in text

@@ -80,6 +80,13 @@ class Config(Section):
                 "solver.enabled needs exposures: set survey.enabled, and survey.last_stage to exposures or "
                 "plates"
             )
+        table = self.survey_sources.table
+        if self.solver.enabled and self.solver.calibration.chromatic and table is not None:
+            if not {"mj", "mh"} <= set(table.columns):
+                raise ValueError(
+                    "solver.calibration.chromatic needs colours: map mj and mh in "
+                    "survey_sources.table.columns"
+                )
         return self
 
 

@@ -41,6 +41,9 @@ class TrueCamera(Section):
     """Rotation of a chip [1e-6 rad]."""
     chip_scale_ppm: float = Field(1000.0, ge=0, le=1e5)
     """Pixels of a chip in each axis, relative [1e-6]."""
+    chromatic_um: float = Field(0.0, ge=0, le=10)
+    """Shift of the images on a chip in each axis with the colour J - H of the source, about the mean colour
+    [um/mag]; the same in all exposures."""
 
 
 class Estimate(Section):

@@ -17,8 +17,8 @@ class SolverCalibration(Section):
     drift: bool = False
     """Let the distortion change linearly from the beginning to the end of the survey, orbit or season."""
     chromatic: bool = False
-    """Let places on each chip shift with the colour of the source; needs a column `colour` [mag] in the input
-    catalogue."""
+    """Let places on each chip shift with the colour J - H of the source; a table in `survey_sources` must
+    then have mj and mh."""
     extra_terms: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
     """Further terms of the distortion: functions of one's own of the place (p, q) on the focal plane [um], in
     JAX, each as `module:function`; the module must be on the Python path of the job."""

@@ -60,6 +60,8 @@ TRUE_CHIPS = Table(
         Column("y", "f8", "um", "pos.cartesian.y;instr.det", "of the centre, about the nominal place"),
         Column("pixel_x", "f8", "", "instr.pixel", "size of a pixel along x, relative [1e-6]"),
         Column("pixel_y", "f8", "", "instr.pixel", "size of a pixel along y, relative [1e-6]"),
+        Column("chromatic_x", "f8", "um/mag", "pos.cartesian.x;instr.det", "shift along X with the colour"),
+        Column("chromatic_y", "f8", "um/mag", "pos.cartesian.y;instr.det", "shift along Y with the colour"),
     ),
 )
 """True chips about the nominal ones."""

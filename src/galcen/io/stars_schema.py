@@ -11,6 +11,7 @@ _PARAMETERS = (
 )
 _SOURCE_ID = Column("source_id", "i8", "", "meta.id;meta.main", "identifier, below 2^53")
 _HW = Column("hw", "f8", "mag", "phot.mag;em.IR", "Hw")
+_COLOUR = Column("colour", "f8", "mag", "phot.color;em.IR.J;em.IR.H", "J - H; NaN where it is not known")
 _KIND = (
     Column("is_reference", "i1", "", "meta.code", "1 for stars with Gaia astrometry"),
     Column("is_artificial", "i1", "", "meta.code", "1 for sources without motion and parallax"),
@@ -51,6 +52,7 @@ SURVEY_STARS = Table(
         *_motion("true"),
         _RADIAL_VELOCITY,
         _HW,
+        _COLOUR,
         *_KIND,
         Column("is_wrong", "i1", "", "meta.code", "1 for references whose catalogue motion was displaced"),
     ),
@@ -67,6 +69,7 @@ INPUT_CATALOGUE = Table(
         *_ERRORS,
         *_CORRELATIONS,
         _HW,
+        _COLOUR,
         Column("ruwe", "f8", "", "stat.fit.goodness", "renormalised unit weight error of Gaia"),
         *_KIND,
     ),

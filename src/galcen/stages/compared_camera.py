@@ -49,7 +49,7 @@ class Calibrated(NamedTuple):
         n_chip = self.sized.camera.n_chip
         n_own = len(ChipOffsets._fields)
         chips = self.values["parameter"] == CHIP
-        # Shifts with colour have no counterpart in the truth.
+        # The camera that is compared is that of a source of the mean colour, where nothing shifts.
         own = self._sorted(chips & (self.values["element"] < n_own), n_chip * n_own)
         return Found(
             Coefficients(a + place * drift_a, b + place * drift_b), ChipOffsets(*own.reshape(n_chip, -1).T)

@@ -36,6 +36,7 @@ from galcen.survey.true_camera import (
     Roots,
     Spread,
     chip_offsets,
+    chromatic_shifts,
     distortion,
     estimated,
     focal_lengths,
@@ -186,7 +187,7 @@ def load_plan(path: Path, block: str) -> tuple[Columns, list[int]]:
 
 def load_stars(paths: Files) -> tuple[Stars, float]:
     """True stars, ascending by identifier, and the epoch of their positions."""
-    names = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "hw")
+    names = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "hw", "colour")
     with open_product(paths.stars, SURVEY_STARS.name) as file:
         columns = {name: read_column(file, SURVEY_STARS, name) for name in names}
         t0 = float(file.attrs["t0"])
@@ -199,7 +200,7 @@ def load_stars(paths: Files) -> tuple[Stars, float]:
         raise SchemaError(
             f"{paths.stars}: source_id {columns['source_id'][np.argmax(twice)]} is there twice; keep one"
         )
-    for name in names[1:]:
+    for name in names[1:-1]:
         bad = ~np.isfinite(columns[name])
         if bad.any():
             raise SchemaError(
@@ -238,6 +239,7 @@ def survey_of(settings: Config, t0: float) -> Survey:
         truth.chip_shift_um,
         truth.chip_rotation_urad,
         truth.chip_scale_ppm,
+        truth.chromatic_um,
         observation.estimate.pointing_arcsec,
         observation.estimate.twist_arcsec,
     )
@@ -263,6 +265,7 @@ def observe_orbit(
     vectors = (Vector(*(plan[f"{name}_{axis}"] for axis in "xyz")) for name in ("b", "beta", "sun"))
     observer = Observer(plan["t"] - survey.t0, *vectors, plan["sun_dist"])
     offsets = chip_offsets(roots, spread, camera.n_chip)
+    chromatic = chromatic_shifts(roots, spread, camera.n_chip)
     state = CameraState(
         camera.optics,
         camera.focal_length_um,
@@ -270,6 +273,7 @@ def observe_orbit(
         true_chips(camera.chips, offsets),
         distortion(roots, spread, camera.optics.distortion, orbit),
         focal_lengths(roots, spread, exposure_id),
+        chromatic if spread.chromatic_um else None,
     )
     exposures = OrbitExposures(exposure_id, plan["field"], true, observer)
     try:
@@ -287,7 +291,7 @@ def observe_orbit(
     )
     truth = OrbitTruth(
         {"exposure_id": exposure_id, **true._asdict(), "f_x": state.f[0], "f_y": state.f[1]},
-        offsets._asdict(),
+        offsets._asdict() | {"chromatic_x": chromatic[0], "chromatic_y": chromatic[1]},
         *state.distortion,
         np.flatnonzero(seen.is_outlier),
     )

@@ -14,7 +14,7 @@ from galcen.astrometry.calibration_units import Units, calibration_units
 from galcen.astrometry.iterative.calibration import CalibrationModel
 from galcen.astrometry.iterative.problem import CameraPrior, Orbit, Problem, Sources
 from galcen.astrometry.priors import catalogue_of, motion_prior
-from galcen.config.solver import Solver, SolverPriors
+from galcen.config.solver import Solver
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.camera_json import SizedCamera
 from galcen.io.exposures import (
@@ -26,7 +26,7 @@ from galcen.io.exposures import (
     read_orbit,
 )
 from galcen.io.exposures_schema import ORBIT_EXPOSURES
-from galcen.io.hdf5 import open_product, read_array, read_column, read_columns
+from galcen.io.hdf5 import read_array, read_column, read_table
 from galcen.io.stars_schema import INPUT_CATALOGUE
 from galcen.mapping.camera import Camera
 from galcen.stages.plate import (
@@ -38,9 +38,6 @@ from galcen.stages.plate import (
     width,
     with_order,
 )
-
-COLOUR = "colour"
-"""Column [mag] that the input catalogue may have beside those of its schema."""
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ class Survey(NamedTuple):
     orbits: tuple[Listed, ...]
     """Ascending."""
     catalogue: Columns
-    """By source_id; with a column of colours or without."""
+    """By source_id."""
     units: Units
     """Of `orbits`."""
     epoch: float
@@ -81,7 +78,7 @@ def read_survey(exposures: Sequence[Path], catalogue: Path, options: Solver, epo
         A file is missing or damaged, an orbit is in two of them or has no exposures, the cameras differ, or a
         source is twice in the catalogue.
     ConfigError
-        Colours are asked for and the catalogue has none.
+        Colours are asked for and no source has one.
     """
     camera, orbits = list_orbits(exposures)
     begin, end = (np.array([getattr(orbit, name) for orbit in orbits]) for name in ("begin", "end"))
@@ -154,7 +151,7 @@ def build(survey: Survey, options: Solver, mine: Sequence[int]) -> tuple[Problem
         solved_camera(survey.camera.camera, options.distortion_order, options.calibration.extra_terms),
         calibration,
         survey.units.n_unit,
-        _sources(survey, options.priors),
+        _sources(survey, options),
         _camera_prior(options),
         tuple(orbits),
     )
@@ -212,17 +209,12 @@ def _orbit(measured: OrbitMeasurements, rows: np.ndarray, survey: Survey, row: i
 
 
 def _read_catalogue(path: Path, options: Solver) -> Columns:
-    """The input catalogue, with a column of colours where the solution asks for it."""
-    with open_product(path, INPUT_CATALOGUE.name) as file:
-        columns = read_columns(file, INPUT_CATALOGUE)
-        if options.calibration.chromatic:
-            group = file[INPUT_CATALOGUE.name]
-            if COLOUR not in group:
-                raise ConfigError(
-                    f"solver.calibration.chromatic: {path} has no column {COLOUR} [mag]; add one, or leave "
-                    "the chromatic shifts out"
-                )
-            columns[COLOUR] = read_array(group, COLOUR)
+    columns = read_table(path, INPUT_CATALOGUE)
+    if options.calibration.chromatic and not np.isfinite(columns["colour"]).any():
+        raise ConfigError(
+            f"solver.calibration.chromatic: no source of {path} has a colour; map mj and mh in "
+            "survey_sources.table.columns, or leave the chromatic shifts out"
+        )
     order = np.argsort(columns["source_id"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     twice = np.diff(columns["source_id"]) == 0
@@ -234,9 +226,9 @@ def _read_catalogue(path: Path, options: Solver) -> Columns:
     return columns
 
 
-def _sources(survey: Survey, priors: SolverPriors) -> Sources:
+def _sources(survey: Survey, options: Solver) -> Sources:
     """All sources of the catalogue, with their entries there as priors at the epoch of the solution."""
-    known = survey.catalogue
+    known, priors = survey.catalogue, options.priors
     prior = motion_prior(catalogue_of(known), survey.epoch, prior_options(priors))
     covariance = prior.covariance.copy()
     covariance[:, (0, 1), (0, 1)] += priors.extra_noise_mas**2
@@ -244,22 +236,18 @@ def _sources(survey: Survey, priors: SolverPriors) -> Sources:
         np.radians(known["ra"]),
         np.radians(known["dec"]),
         known["radial_velocity"],
-        _colour(known),
+        _colours(known["colour"]) if options.calibration.chromatic else np.zeros(len(known["ra"])),
         prior.mean,
         covariance,
     )
 
 
-def _colour(known: Columns) -> np.ndarray:
+def _colours(colour: np.ndarray) -> np.ndarray:
     """Colours less their mean; that of a source without colour is the mean."""
-    if COLOUR not in known:
-        return np.zeros(len(known["source_id"]))
-    has = np.isfinite(known[COLOUR])
-    if not has.any():
-        raise SchemaError(f"no source of the input catalogue has a {COLOUR}; leave the chromatic shifts out")
+    has = np.isfinite(colour)
     if not has.all():
-        log.warning("%d of %d sources have no colour; the mean stands for it", np.sum(~has), len(has))
-    return np.where(has, known[COLOUR] - known[COLOUR][has].mean(), 0.0)
+        log.info("%d of %d sources have no colour; the mean stands for it", np.sum(~has), len(has))
+    return np.where(has, colour - colour[has].mean(), 0.0)
 
 
 def _camera_prior(options: Solver) -> CameraPrior:

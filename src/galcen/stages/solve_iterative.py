@@ -44,7 +44,14 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.iterative_problem import Survey, build, read_survey
-from galcen.stages.solver_run import checkpoint_folder, hooks, identity, running, tell_products
+from galcen.stages.solver_run import (
+    checkpoint_folder,
+    hooks,
+    identity,
+    running,
+    tell_products,
+    warn_of_idle,
+)
 
 STAGE = "solve_iterative"
 
@@ -108,6 +115,7 @@ def run(
         mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
         problem, tables = build(survey, choices, mine)
         _tell(survey, problem, ranks)
+        warn_of_idle(ranks, len(mine))
         tell_products(ranks, choices.products)
         folder = checkpoint_folder(output)
         calls = hooks(problem, ranks, folder, run_identity, key(settings.seed, STAGE))

@@ -21,7 +21,15 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.problem_orbits import problem_of
-from galcen.stages.solver_run import checkpoint_folder, gathered, hooks, identity, running, tell_products
+from galcen.stages.solver_run import (
+    checkpoint_folder,
+    gathered,
+    hooks,
+    identity,
+    running,
+    tell_products,
+    warn_of_idle,
+)
 
 STAGE = "solve_iterative"
 
@@ -65,6 +73,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
         run_identity = identity(settings.model_dump(), inputs)
         ranks.agree(run_identity, "options, version of galcen or problem file")
         _describe(file, ranks)
+        warn_of_idle(ranks, len(file.orbits))
         tell_products(ranks, settings.products)
         problem, folder = problem_of(file, settings.distortion_order), checkpoint_folder(output)
         options = Options(**settings.model_dump(include=set(Options._fields)))
@@ -102,14 +111,6 @@ def _describe(file: ProblemFile, ranks: World) -> None:
         file.n_obs,
         max(n_obs for _, n_obs in shares),
     )
-    idle = [rank for rank, (n_orbit, _) in enumerate(shares) if not n_orbit]
-    if idle:
-        log.warning(
-            "%d of %d ranks have no orbit: a rank needs one at least, so start %d ranks at most",
-            len(idle),
-            ranks.size,
-            file.n_orbit,
-        )
     if len(file.sparse):
         log.warning(
             "%s: exposures %s have fewer than %d stars; their priors decide their attitude",

@@ -60,6 +60,18 @@ def tell_products(ranks: World, place: Place) -> None:
         log.info("products with the system, rank(s) %s on %s", members, text)
 
 
+def warn_of_idle(ranks: World, n_orbit: int) -> None:
+    """Warn of ranks that have no orbit; call it on all ranks with their numbers of orbits."""
+    shares = ranks.gather(n_orbit) or []
+    if 0 in shares:
+        log.warning(
+            "%d of %d ranks have no orbit: a rank needs one at least, so start %d ranks at most",
+            shares.count(0),
+            ranks.size,
+            sum(shares),
+        )
+
+
 def identity(options: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """Hash of all that a solution depends on: options, sha256 of the inputs, version of galcen."""
     kept = {name: value for name, value in options.items() if name not in NO_PART_OF_THE_IDENTITY}

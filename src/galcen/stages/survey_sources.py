@@ -28,6 +28,7 @@ UNRESOLVED_ARCSEC = 0.4
 
 _MOTION = ("parallax", "pmra", "pmdec", "radial_velocity")
 _TRUTH = ("source_id", "ra", "dec", "ref_epoch", *_MOTION, "hw", "gaia_source_id", "ruwe", "realisation")
+_BANDS = ("mj", "mh", "mj_mod", "mh_mod")
 _OBSERVED = ("parallax_obs_error", "pmra_obs_error", "pmdec_obs_error", "radial_velocity_obs", "parallax_obs")
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class _Sources(NamedTuple):
     truth: SpaceMotion  # at `epoch`
     epoch: np.ndarray
     hw: np.ndarray
+    colour: np.ndarray  # J - H; NaN where it is not known
     is_reference: np.ndarray
     is_artificial: np.ndarray
     known: Columns  # errors, correlations and RUWE that came with the stars; NaN for those without
@@ -74,6 +76,7 @@ def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any
     table, wrong = _input_catalogue(sources, now, choices, root)
     kinds = {
         "hw": sources.hw,
+        "colour": sources.colour,
         "is_reference": sources.is_reference.astype(np.int8),
         "is_artificial": sources.is_artificial.astype(np.int8),
     }
@@ -92,7 +95,7 @@ def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any
 def _truth_columns(path: Path) -> Columns:
     """The stars of a truth catalogue, of its first draw if there are several."""
     with open_product(path, TRUTH.name) as file:
-        columns = {name: read_column(file, TRUTH, name) for name in (*_TRUTH, *_OBSERVED)}
+        columns = {name: read_column(file, TRUTH, name) for name in (*_TRUTH, *_OBSERVED, *_BANDS)}
     if len(columns["ra"]):
         first = columns["realisation"] == columns["realisation"].min()
         columns = {name: values[first] for name, values in columns.items()}
@@ -118,7 +121,9 @@ def _truth_columns(path: Path) -> Columns:
                 f"{path}: star {columns['source_id'][np.argmax(bad)]} has {name} = {values[np.argmax(bad)]} "
                 f"({np.count_nonzero(bad)} such stars), expected an error above 0"
             )
-    return columns | renamed | {"has_gaia": has_gaia, "known_velocity": velocity}
+    # As Hw: observed, or of the model where a band is missing.
+    j, h = (np.where(np.isfinite(columns[b]), columns[b], columns[f"{b}_mod"]) for b in ("mj", "mh"))
+    return columns | renamed | {"has_gaia": has_gaia, "known_velocity": velocity, "colour": j - h}
 
 
 def _table_columns(table: SourceTable, relation: str) -> Columns:
@@ -137,6 +142,7 @@ def _table_columns(table: SourceTable, relation: str) -> Columns:
         | {
             "has_gaia": identified | measured,
             "known_velocity": known_velocity,
+            "colour": columns.get("mj", missing) - columns.get("mh", missing),
         }
     )
 
@@ -181,6 +187,7 @@ def _selected(path: Path, columns: Columns, choices: SurveySources, root: Key[Ar
         source_list.filled_motion(truth, root, ids, choices.missing),
         columns["ref_epoch"],
         columns["hw"],
+        columns["colour"],
         is_reference,
         np.zeros(len(ids), dtype=bool),
         known,
@@ -203,6 +210,7 @@ def _with_artificial(stars: _Sources, choices: SurveySources, root: Key[Array, "
         SpaceMotion(*(with_(one, other) for one, other in zip(stars.truth, motion, strict=True))),
         with_(stars.epoch, choices.reference_epoch),
         with_(stars.hw, hw),
+        with_(stars.colour, np.nan),
         with_(stars.is_reference, False),
         with_(stars.is_artificial, True),
         {name: with_(values, np.nan) for name, values in stars.known.items()},

@@ -45,6 +45,8 @@ class Stars(NamedTuple):
     pmdec: Float[np.ndarray, " n_star"]
     radial_velocity: Float[np.ndarray, " n_star"]  # [km/s]
     hw: Float[np.ndarray, " n_star"]
+    colour: Float[np.ndarray, " n_star"]
+    """J - H [mag]; NaN where it is not known."""
     is_listed: Bool[np.ndarray, " n_star"]
     """Known to the mission; of others only the light is seen, in blends."""
 
@@ -68,6 +70,8 @@ class Sky(NamedTuple):
     stars: Stars
     columns: Float[np.ndarray, "15 n_star"]
     """Triad of the comparison direction, offsets, radial velocity."""
+    colour: Float[np.ndarray, " n_star"]
+    """Less the mean colour [mag]; 0 where it is not known."""
     tree: KDTree
     pairs: Int[np.ndarray, "n_pair 2"]
     moved: float
@@ -92,6 +96,15 @@ class CameraState(NamedTuple):
     chips: Chip
     distortion: Coefficients
     f: Float[np.ndarray, "2 n_exp"]  # change of the focal length along X and Y [1e-6]
+    chromatic: Float[np.ndarray, "2 n_chip"] | None
+    """Shift of the images along X and Y with the colour [um/mag]; None: there is none."""
+
+
+class _Chromatic(NamedTuple):
+    """What shifts images with their colour."""
+
+    shift: Float[np.ndarray, "2 n_chip"]
+    colour: Float[np.ndarray, " n_star"]
 
 
 class Measurements(NamedTuple):
@@ -132,7 +145,10 @@ def make_sky(stars: Stars, unresolved: float, years: float) -> Sky:
     motion = FURTHEST_AU * np.abs(stars.parallax) + 2 * years * np.hypot(stars.pmra, stars.pmdec)
     directions = np.ascontiguousarray(columns[6:9].T)
     moved = RAD_PER_MAS * float(motion.max(initial=0.0))
-    return Sky(stars, columns, KDTree(directions), neighbours(directions, motion, unresolved), moved)
+    known = np.isfinite(stars.colour)
+    mean = stars.colour[known].mean() if known.any() else 0.0
+    colour = np.where(known, stars.colour - mean, 0.0)
+    return Sky(stars, columns, colour, KDTree(directions), neighbours(directions, motion, unresolved), moved)
 
 
 def observe(
@@ -214,6 +230,7 @@ def place(
         ]
     )
     sources, detector = jnp.asarray(columns), jnp.stack(affine(camera.chips))
+    chromatic = None if camera.chromatic is None else _Chromatic(camera.chromatic, sky.colour)
     pixels = np.empty((2, *star.shape))
     for batch in range(n_batch):
         rows = slice(batch * BATCH, (batch + 1) * BATCH)
@@ -222,6 +239,7 @@ def place(
             camera.optics,
             sources,
             detector,
+            chromatic,
             camera.distortion,
             camera.focal_length_um,
             star[rows],
@@ -238,6 +256,7 @@ def _pixels(
     optics: Optics,
     sources: Float[Array, "15 n_star"],
     detector: Float[Array, "6 n_chip"],
+    chromatic: _Chromatic | None,
     coefficients: Coefficients,
     focal_length_um: float,
     star: Int[Array, "n_group width"],
@@ -260,6 +279,12 @@ def _pixels(
         still = Attitude(*3 * [jnp.zeros(())])
         ideal = focal_plane(optics.projection, *plane, still, FocalLength(focal_length_um, of[20], of[21]))
         its_chip = Affine(*gathered(detector, chip[group]))
+        if chromatic is not None:
+            (colour,), (x, y) = (
+                gathered(chromatic.colour[None], star[group]),
+                gathered(chromatic.shift, chip[group]),
+            )
+            its_chip = its_chip._replace(x=its_chip.x - colour * x, y=its_chip.y - colour * y)
         return out.at[:, group].set(jnp.stack(pixel(optics.distortion, ideal, coefficients, its_chip)))
 
     return jax.lax.fori_loop(0, used, one, jnp.zeros((2, *star.shape)))
@@ -289,6 +314,8 @@ def _near(
     if np.isnan(shift):
         raise ValueError("the distortion folds on the chips")
     per_um = 1 / float(min(camera.chips.pixel_x.min(), camera.chips.pixel_y.min()))
+    if camera.chromatic is not None:
+        shift += float(np.hypot(*camera.chromatic).max() * np.abs(sky.colour).max(initial=0.0))
     half = 0.5 * camera.side_pixel + 1.1 * shift * per_um + MARGIN_PIXEL
     corner = np.hypot(camera.chips.x, camera.chips.y) + np.sqrt(2) * half / per_um * 1.01
     scale = camera.focal_length_um * (1 + 1e-6 * camera.f.T)

@@ -29,6 +29,7 @@ class Spread(NamedTuple):
     chip_shift_um: float
     chip_rotation_urad: float
     chip_scale_ppm: float
+    chromatic_um: float
     pointing_arcsec: float
     twist_arcsec: float
 
@@ -62,6 +63,12 @@ def chip_offsets(roots: Roots, spread: Spread, n_chip: int) -> ChipOffsets:
         scale * score[3],
         scale * score[4],
     )
+
+
+def chromatic_shifts(roots: Roots, spread: Spread, n_chip: int) -> Float[np.ndarray, "2 n_chip"]:
+    """Shift of the images along X and along Y with the colour [um/mag], the same in the whole survey."""
+    # The scores after those of `chip_offsets`.
+    return spread.chromatic_um * _scores(roots.chip, np.arange(n_chip), 7)[5:]
 
 
 def distortion(roots: Roots, spread: Spread, form: Distortion, orbit: int) -> Coefficients:

@@ -31,6 +31,17 @@ def test_exposures_are_needed_and_plates_are_not():
             parse({"survey": survey, "solver": {"enabled": True}})
 
 
+def test_shifts_with_colour_need_the_magnitudes_of_a_table():
+    """A truth catalogue has them."""
+    columns = {"ra": "RA", "dec": "DE", "hw": "Hw"}
+    values = {"survey": SURVEY, "solver": {"enabled": True, "calibration": {"chromatic": True}}}
+    assert parse(values).solver.calibration.chromatic
+    with pytest.raises(ConfigError, match=r"chromatic needs colours: map mj and mh in survey_sources\.table"):
+        parse(values | {"survey_sources": {"table": {"path": "a.csv", "columns": columns}}})
+    columns |= {"mj": "J", "mh": "H"}
+    assert parse(values | {"survey_sources": {"table": {"path": "a.csv", "columns": columns}}})
+
+
 @pytest.mark.parametrize(
     ("section", "words"),
     [

@@ -25,6 +25,7 @@ from galcen.io.plate_quality_schema import (
 from galcen.io.plate_schema import PLATE, PLATE_CALIBRATION, PLATE_MAP, PLATE_SOURCES
 from galcen.io.stars_schema import INPUT_CATALOGUE, PLATE_MOTION, SURVEY_STARS
 from galcen.mapping.catalogue_covariance import CORRELATIONS, ERRORS
+from galcen.mapping.detector import ChipOffsets
 from galcen.mapping.space_motion import SpaceMotion, displaced
 from galcen.stages import judge_plate, report_astrometry
 from plate_mock import CAMERA
@@ -79,13 +80,15 @@ class Survey:
             "pmdec": np.where(moving, draw(size=self.n) * 4, 0.0),
             "radial_velocity": np.zeros(self.n),
             "hw": self.rng.uniform(9.5, 14.5, self.n),
+            "colour": np.full(self.n, np.nan),
             "is_reference": self.is_reference.astype(np.int8),
             "is_artificial": self.is_artificial.astype(np.int8),
             "is_wrong": np.zeros(self.n, dtype=np.int8),
         }
 
     def _catalogue(self):
-        known = {name: self.truth[name] for name in ("source_id", "hw", "is_reference", "is_artificial")}
+        same = ("source_id", "hw", "colour", "is_reference", "is_artificial")
+        known = {name: self.truth[name] for name in same}
         sigma = np.where(self.is_reference, 0.3, 100.0)
         wide = dict.fromkeys(ERRORS, sigma) | dict.fromkeys(CORRELATIONS, np.zeros(self.n))
         still = dict.fromkeys(("parallax", "pmra", "pmdec", "radial_velocity"), np.zeros(self.n))
@@ -124,8 +127,8 @@ class Survey:
 
     def _injected(self):
         a, b = self.rng.normal(size=(2, N_TERM)) * 0.5
-        names = ("rotation", "x", "y", "pixel_x", "pixel_y")
-        chips = {name: self.rng.normal(size=4) * 20 for name in names}
+        chips = {name: self.rng.normal(size=4) * 20 for name in ChipOffsets._fields}
+        chips |= dict.fromkeys(("chromatic_x", "chromatic_y"), np.zeros(4))
         exposures = {
             column.name: np.zeros(1, dtype=np.dtype(column.dtype)) for column in TRUE_EXPOSURES.columns
         }
@@ -150,7 +153,7 @@ class Survey:
         if not with_vi:
             columns |= dict.fromkeys(("a_vi", "d_vi", "a_error_vi", "d_error_vi"), nan)
         write_columns(group, PLATE_SOURCES, columns)
-        chips = np.stack([truth.chips[name] for name in truth.chips], axis=-1)
+        chips = np.stack([truth.chips[name] for name in ChipOffsets._fields], axis=-1)
         value = np.concatenate([truth.a, truth.b, chips.ravel()])
         calibration = {
             "parameter": np.repeat([0, 1, 2], [N_TERM, N_TERM, 20]),

@@ -12,7 +12,7 @@ from galcen.astrometry.iterative import solve as solver
 from galcen.cli import app
 from galcen.config import parse
 from galcen.errors import ConfigError, SchemaError
-from galcen.io.hdf5 import open_product, read_columns, write_array
+from galcen.io.hdf5 import open_product, read_columns
 from galcen.io.iterative_schema import ITERATIVE, TABLES, Flag
 from galcen.mapping.catalogue_covariance import covariance_of
 from galcen.mapping.space_motion import displaced
@@ -100,21 +100,24 @@ def test_units_follow_from_the_share(survey, share, units):
 
 
 def test_colours_come_less_their_mean(survey, tmp_path):
-    """A source without colour has the mean; without any column it is an error of the configuration."""
-    with pytest.raises(ConfigError, match=r"solver\.calibration\.chromatic: .*has no column colour \[mag\]"):
-        problem_of(survey, calibration={"chromatic": True})
-    colour = np.linspace(1.0, 3.0, len(survey.known["ra"]))
-    colour[7] = np.nan
-    coloured = tmp_path / "catalogue.h5"
-    coloured.write_bytes(survey.catalogue.read_bytes())
-    with h5py.File(coloured, "r+") as file:
-        write_array(file["input_catalogue"], "colour", colour)
-        order = np.argsort(file["input_catalogue/source_id"][...])
-    problem, _ = problem_of(survey._replace(catalogue=coloured), calibration={"chromatic": True})
-    expected = np.nan_to_num(colour - np.nanmean(colour), nan=0.0)[order]
-    np.testing.assert_allclose(problem.sources.colour, expected)
+    """A source without colour has the mean; where none has one it is an error of the configuration."""
+    problem, _ = problem_of(survey, calibration={"chromatic": True})
+    colour = survey.known["colour"][np.argsort(survey.known["source_id"])]
+    assert 0 < np.isnan(colour).sum() < len(colour)
+    np.testing.assert_allclose(problem.sources.colour, np.nan_to_num(colour - np.nanmean(colour), nan=0.0))
     assert len(problem.prior.chip) == 7
     assert problem.calibration.n_chip_unknown == 7
+    grey = tmp_path / "catalogue.h5"
+    grey.write_bytes(survey.catalogue.read_bytes())
+    with h5py.File(grey, "r+") as file:
+        file["input_catalogue/colour"][...] = np.nan
+    grey = survey._replace(catalogue=grey)
+    with pytest.raises(
+        ConfigError, match=r"chromatic: no source of .*catalogue\.h5 has a colour; map mj and"
+    ):
+        problem_of(grey, calibration={"chromatic": True})
+    problem, _ = problem_of(grey)
+    assert (problem.sources.colour == 0).all()
 
 
 def ripple(p, q):

@@ -84,6 +84,34 @@ def test_sources_are_those_within_the_limits(tmp_path):
         assert float(file.attrs["t0"]) == 2032.0
 
 
+def test_colours_are_those_of_the_stars(tmp_path):
+    """J - H as Hw has them, of the model where a band is missing; none of artificial sources."""
+    rng = np.random.default_rng(3)
+    bands = {name: rng.uniform(10, 15, N) for name in ("mj", "mh", "mj_mod", "mh_mod")}
+    bands["mj"][::3] = bands["mh"][::5] = np.nan
+    given = truth(**bands)
+    stars, catalogue = run_truth(tmp_path, given)
+    j, h = (np.where(np.isnan(bands[b]), bands[f"{b}_mod"], bands[b]) for b in ("mj", "mh"))
+    place = {star: row for row, star in enumerate(given["source_id"])}
+    real = stars["is_artificial"] == 0
+    rows = np.array([place[star] for star in stars["source_id"][real]])
+    np.testing.assert_array_equal(stars["colour"][real], (j - h)[rows])
+    assert np.isnan(stars["colour"][~real]).all()
+    np.testing.assert_array_equal(stars["colour"], catalogue["colour"])
+
+
+def test_colours_of_a_table_need_both_bands(tmp_path):
+    """Also beside Hw; without them there are none."""
+    ra, dec = 266.0 + np.arange(3) / 100, np.full(3, -29.0)
+    columns = {"ra": ra, "dec": dec, "hw": np.full(3, 12.0)}
+    drawn = {"references": {"choice": "drawn"}, "n_artificial": 1}
+    stars, _ = run_table(tmp_path, columns, **drawn)
+    assert np.isnan(stars["colour"]).all()
+    bands = {"mj": np.array([14.0, 15.0, np.nan]), "mh": np.array([12.5, 13.0, 13.0])}
+    stars, _ = run_table(tmp_path, columns | bands, **drawn)
+    np.testing.assert_array_equal(stars["colour"], [1.5, 2.0, np.nan, np.nan])
+
+
 def test_truth_is_moved_to_the_epoch_of_the_solutions(tmp_path):
     """16 years of space motion, to 1e-3 uas."""
     given = truth()
