@@ -1,5 +1,6 @@
 """Solve all orbits of the survey at once: sources, attitudes and camera."""
 
+import hashlib
 import json
 import logging
 import time
@@ -112,6 +113,8 @@ def run(
         others = {"seed": settings.seed, "epoch": epoch, "version": options.get("version")}
         run_identity = identity(kept | others, inputs)
         ranks.agree(run_identity, "options, version of galcen or files")
+        if ranks.size > 1:
+            ranks.agree(_digest(survey), "the catalogue or the list of orbits that they have read")
         mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
         problem, tables = build(survey, choices, mine)
         _tell(survey, problem, ranks)
@@ -163,6 +166,15 @@ def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:
         for part in ranks.share(input_hashes(*paths[ranks.rank :: ranks.size]))
         for name, text in part.items()
     }
+
+
+def _digest(survey: Survey) -> str:
+    """sha256 of what all ranks have read: on each machine a path may name another copy."""
+    orbits = [(orbit.number, orbit.n_obs, orbit.begin, orbit.end) for orbit in survey.orbits]
+    digest = hashlib.sha256(f"{survey.camera.to_json()} {orbits}".encode())
+    for name in sorted(survey.catalogue):
+        digest.update(np.ascontiguousarray(survey.catalogue[name]).view(np.uint8))
+    return digest.hexdigest()
 
 
 def _tell_patterns(patterns: Patterns) -> None:

@@ -37,6 +37,8 @@ def faulty(descriptor):
 if world().rank == rank:
     if fault == "options":
         sys.argv += ["--scheme", "block-gauss-seidel"]
+    if fault == "catalogue":
+        sys.argv[sys.argv.index("--catalogue") + 1] += ".stale"
     hdf5.os.fsync = faulty
 main()
 """
@@ -166,9 +168,21 @@ def test_more_ranks_than_orbits_give_the_same_answer(start, through, tmp_path):
             assert np.abs((one - other) / two["iterative_sources"][error]).max() < 1e-9
 
 
-def test_ranks_with_other_options_are_refused(start, tmp_path):
-    done = start(tmp_path / "iterative.h5", 1, 0, "options")
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        ("options", "options, version of galcen or files"),
+        ("catalogue", "the catalogue or the list of orbits that they have read"),
+    ],
+)
+def test_ranks_that_are_not_alike_are_refused(survey, start, tmp_path, fault, what):
+    """Also where the file of one machine is an old copy, which it alone reads."""
+    stale = survey.catalogue.with_name("catalogue.h5.stale")
+    stale.write_bytes(survey.catalogue.read_bytes())
+    with h5py.File(stale, "r+") as file:
+        file["input_catalogue/parallax"][3] += 1e-9
+    done = start(tmp_path / "iterative.h5", 1, 0, fault)
     assert done.returncode != 0
-    assert "the ranks differ in options, version of galcen or files (rank 0: " in done.stderr
+    assert f"the ranks differ in {what} (rank 0: " in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
