@@ -112,8 +112,10 @@ def keep_group(
                 columns[c, to] = of_source[c, p, at]
             for c in range(10):
                 columns[6 + c, to] = of_exposure[c, p, at]
-            column = 0
-            for part in (of_source, *of_calibration):
+            for c in range(6):
+                rows[k : k + n, c] = of_source[c, p, at]
+            column = 6
+            for part in of_calibration:
                 for c in range(len(part)):
                     rows[k : k + n, column + c] = part[c, p, at]
                 column += len(part)

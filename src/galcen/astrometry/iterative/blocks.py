@@ -34,11 +34,13 @@ class Blocks(NamedTuple):
     """Derivatives and sums of their products.
 
     All products are of the rounded derivatives, here and wherever others are made, so that the matrix they
-    make is one of squares. Right sides are of the exact ones.
+    make is one of squares. Right sides are of the exact ones, since they decide where the steps end.
     """
 
     derivatives: Derivatives
-    """Rounded to float32."""
+    """Those by source and exposure rounded to float32. Those by the calibration are not: they are the same for
+    all measurements of a chip, so that rounding would not average, and chips that move against the telescope,
+    which no residual forbids, would go where the rounding of large residuals sends them."""
     source_right: Float[Array, "5 n_panel n_obs"]
     """By a, d, parallax and the proper motions."""
     shared: Float[Array, "n_panel n_shared n_shared"]
@@ -88,7 +90,10 @@ def blocks(
     exact = derivatives(model, root_weight, colour)
     root = jnp.stack(root_weight)
     right = apart(lambda r, w: jnp.where(w > 0, r * w, 0.0), residual, root)
-    rounded = apart(lambda *parts: Derivatives(*(part.astype(jnp.float32) for part in parts)), *exact)
+    source, exposure = apart(
+        lambda *parts: tuple(part.astype(jnp.float32) for part in parts), exact.source, exact.exposure
+    )
+    rounded = exact._replace(source=source, exposure=exposure)
     source_right, shared_right = sides(exact, model.time, right)
     return Blocks(rounded, source_right, _gram(rounded), shared_right)
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 
 from galcen.astrometry.iterative import accumulation
 from galcen.astrometry.iterative.arrow import Arrow
@@ -180,13 +180,13 @@ class _Sums:
         self.reduced_calibration = Arrow.zeros(problem.n_unit, problem.n_unit_unknown, n_chip)
         self.side_calibration = np.zeros(self.n_calibration)
         self.chi2 = 0.0
-        self._scratch = np.empty(0, dtype=np.float32)
+        self._scratch = np.empty(0, dtype=np.float64)
 
-    def scratch(self, shape: tuple[int, int]) -> Float32[np.ndarray, "n_obs n_column"]:
+    def scratch(self, shape: tuple[int, int]) -> Float[np.ndarray, "n_obs n_column"]:
         """Memory of one orbit's rows, used again by the next: new memory takes as long as filling it."""
         n = shape[0] * shape[1]
         if self._scratch.size < n:
-            self._scratch = np.empty(n, dtype=np.float32)
+            self._scratch = np.empty(n, dtype=np.float64)
         return self._scratch[:n].reshape(shape)
 
     def add_unit(self, number: int, unit: _Unit) -> Int[np.ndarray, " n_shared"]:
