@@ -2,7 +2,7 @@
 
 Orbits of 96 exposures in four fields on `N_SOURCE` stars, one distortion, four chips. A product is one of the
 reduced matrix with a vector, as each iteration of the conjugate gradients takes; linearisation is the sweep
-that makes the system: model, derivatives, blocks, couplings.
+that makes the system: model, derivatives, blocks, couplings. The preconditioner is made once for each system.
 
 Floors: a product reads 68 bytes of a measurement once (16 derivatives in float32, the row of its source) and
 takes 64 multiplications and additions; at 10 GB/s that is 1.5e8 measurements a second.
@@ -29,6 +29,7 @@ jax.config.update("jax_enable_x64", True)
 from galcen.astrometry.iterative import operator, system  # noqa: E402 - float64 first
 from galcen.astrometry.iterative.calibration import CalibrationModel  # noqa: E402
 from galcen.astrometry.iterative.options import Alone  # noqa: E402
+from galcen.astrometry.iterative.preconditioner import TwoLevel  # noqa: E402
 from galcen.astrometry.iterative.problem import (  # noqa: E402
     CameraPrior,
     Orbit,
@@ -116,6 +117,7 @@ def main() -> None:
     answer = {
         "product_obs_per_second_per_core": _rate(n_obs, lambda: operator.product(made, ranks, vector)),
         "linearise_obs_per_second_per_core": linearised,
+        "preconditioner_obs_per_second_per_core": _rate(n_obs, lambda: TwoLevel(made, ranks, case.sources)),
         "device": jax.devices()[0].device_kind,
         "n_obs": n_obs,
         "bytes_raw_per_obs": raw / n_obs,

@@ -12,21 +12,21 @@ from galcen.compiled import compiled
 _CHUNK = 64
 """Measurements whose blocks are made together, or that are copied together: they stay in the first cache."""
 
-_BLOCK = 256
+BLOCK = 256
 """Sources whose couplings with an orbit are summed together: they stay in the second cache."""
 
 
 @compiled
-def _by_block(source: Int[np.ndarray, " n_obs"], n_block: int) -> tuple[np.ndarray, np.ndarray]:
+def by_block(source: Int[np.ndarray, " n_obs"], n_block: int) -> tuple[np.ndarray, np.ndarray]:
     """Measurements block after block of sources, in order in each, and where those of each block begin."""
     start = np.zeros(n_block + 1, dtype=np.int64)
     for k in range(len(source)):
-        start[source[k] // _BLOCK + 1] += 1
+        start[source[k] // BLOCK + 1] += 1
     for b in range(n_block):
         start[b + 1] += start[b]
     order, place = np.empty(len(source), dtype=np.int32), start[:-1].copy()
     for k in range(len(source)):
-        b = source[k] // _BLOCK
+        b = source[k] // BLOCK
         order[place[b]] = k
         place[b] += 1
     return order, start
@@ -196,11 +196,11 @@ def add_couplings(
     n_own = (rows.shape[1] - 10 - n_term) // 2
     n_chips = coupling.shape[2] - 2 * n_term * len(drift)
     n_src = len(place)
-    order, start = _by_block(source, (n_src - 1) // _BLOCK + 1)
-    sums = np.empty((_BLOCK, 3, 2 * n_term + n_chips))
-    seen = np.empty(_BLOCK, dtype=np.bool_)
+    order, start = by_block(source, (n_src - 1) // BLOCK + 1)
+    sums = np.empty((BLOCK, 3, 2 * n_term + n_chips))
+    seen = np.empty(BLOCK, dtype=np.bool_)
     for b in range(len(start) - 1):
-        first = b * _BLOCK
+        first = b * BLOCK
         sums[:] = 0.0
         seen[:] = False
         for q in range(start[b], start[b + 1]):
@@ -215,7 +215,7 @@ def add_couplings(
                     to[n_term + m] += g * row[10 + m]
                 for m in range(n_own):
                     to[own + m] += x * row[10 + n_term + 2 * m] + y * row[11 + n_term + 2 * m]
-        for s in range(min(_BLOCK, n_src - first)):
+        for s in range(min(BLOCK, n_src - first)):
             if not seen[s]:
                 continue
             for i in range(5):

@@ -38,9 +38,9 @@ class Blocks(NamedTuple):
     """
 
     derivatives: Derivatives
-    """Those by source and exposure rounded to float32. Those by the calibration are not: they are the same for
-    all measurements of a chip, so that rounding would not average, and chips that move against the telescope,
-    which no residual forbids, would go where the rounding of large residuals sends them."""
+    """Those by source and exposure rounded to float32. Those by the calibration are nearly the same for all
+    measurements of a chip, so that their rounding would not average: after large residuals it would send all
+    chips far from the telescope, which no measurement forbids."""
     source_right: Float[Array, "5 n_panel n_obs"]
     """By a, d, parallax and the proper motions."""
     shared: Float[Array, "n_panel n_shared n_shared"]

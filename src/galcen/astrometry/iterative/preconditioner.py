@@ -75,7 +75,7 @@ class TwoLevel:
         self._source, self._factor = inverse5(system.reduced_source), ArrowFactor(block)
         self._coupling = _common_couplings(system, ranks)
         own = self._coupling.reshape(-1, self._coupling.shape[2])
-        through = np.einsum("sij,sjc->sic", self._source, self._coupling).reshape(own.shape)
+        through = (self._source @ self._coupling).reshape(own.shape)
         common = np.block([[block.unit.sum(0), block.mixed.sum(0)], [block.mixed.sum(0).T, block.chips]])
         self._common = _inverse(common - own.T @ through, np.diagonal(common), is_whole=True)
         self._pattern = _patterns(system, self._source, sources)

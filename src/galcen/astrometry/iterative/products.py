@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float, Int
 
-from galcen.astrometry.iterative import kernels
+from galcen.astrometry.iterative import columns, kernels
 from galcen.astrometry.iterative.problem import Orbit
 
 PerOrbit = Sequence[Sequence[Float[np.ndarray, "n_exp 5"]]]
@@ -159,7 +159,7 @@ class OnHost:
         out = [[np.empty((*one.sides.shape, at.shape[2])) for one in unit.orbits] for unit in self._units]
         for unit, parts in zip(self._units, out, strict=True):
             for one, part in zip(unit.orbits, parts, strict=True):
-                kernels.columns_to_exposures(*_measurements(one), at, part)
+                columns.to_exposures(*_measurements(one), at, part)
         return out
 
     def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
@@ -167,7 +167,7 @@ class OnHost:
         out = np.zeros((self._shape[0], 5, at[0][0].shape[2]))
         for unit, values in zip(self._units, at, strict=True):
             for one, value in zip(unit.orbits, values, strict=True):
-                kernels.columns_from_exposures(*_measurements(one), value, out)
+                columns.from_exposures(*_measurements(one), value, out)
         return out
 
     def _nothing(self) -> Unknowns:

@@ -182,7 +182,7 @@ def test_sources_without_measurements_are_their_priors():
 
 
 def test_rounding_of_large_residuals_leaves_the_chips_where_priors_hold_them():
-    """All chips against the telescope: no residual forbids that, and residuals of 1e6 errors do not cause it."""
+    """No measurement forbids all chips to move against the telescope; large residuals do not make them."""
     mock = global_mock(n_orbit=4, n_exp=8, n_src=200)
 
     def common_move(sigma):
