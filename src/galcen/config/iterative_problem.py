@@ -29,7 +29,7 @@ class IterativeProblem(Section):
     max_inner: int = Field(60, ge=1)
     """Products of the matrix in an outer step; cycles: ten times as many."""
     products: Literal["auto", "host", "device"] = "auto"
-    """Who makes products with the matrix: loops on the CPU, or JAX's device; auto: that if it is a GPU."""
+    """Who sums and multiplies: loops on the CPU, or JAX's device; auto: that if it is a GPU."""
     seed: int = Field(1, ge=0, lt=2**63)
     """Seed of the probes."""
 

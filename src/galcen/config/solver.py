@@ -64,8 +64,8 @@ class Solver(Section):
     """Random probes for the marginal errors of the sources; with 0 the errors hold camera and attitudes
     fixed, and are too small."""
     products: Literal["auto", "host", "device"] = "auto"
-    """Where products with the normal matrix are made: by compiled loops on the CPU (host), or by JAX on its
-    device; auto: on the device if that is a GPU."""
+    """Where measurements are summed and products with the normal matrix made: by compiled loops on the CPU
+    (host), or by JAX on its device; auto: on the device if that is a GPU."""
     ranks: int = Field(1, ge=1, le=65536)
     """Processes (MPI) that solve together; results do not depend on it."""
     gpus: int = Field(0, ge=0)

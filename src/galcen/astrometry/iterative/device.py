@@ -1,47 +1,42 @@
-"""Products with the linear system on JAX's default device, a GPU as a rule.
+"""Sums over measurements on JAX's default device, a GPU as a rule.
 
-What does not fit the device stays in the host's memory, in batches: one is copied while the one before is
-used. Vectors come from the host and go back there, since that is where ranks sum them.
+An orbit is linearised at once. Its derivatives stay on the device as long as there is room; to the host come
+the residuals, and sums of the size of exposures and sources. No sum is scattered: see `packing`.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
-from typing import TypeVar
+from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float32, Int
 
+from galcen.astrometry.iterative.blocks import Blocks, Derivatives
+from galcen.astrometry.iterative.device_products import DeviceProducts
+from galcen.astrometry.iterative.host import OnHost
+from galcen.astrometry.iterative.kernels import N_KEPT
+from galcen.astrometry.iterative.model import found, groups
 from galcen.astrometry.iterative.options import Place
 from galcen.astrometry.iterative.packing import (
-    Batch,
-    Coupling,
-    batches_of,
-    couplings,
-    packed,
-    size,
+    Tables,
+    batch,
+    batch_bytes,
+    coupling,
+    coupling_bytes,
+    extended,
+    gathered,
+    layouts,
 )
-from galcen.astrometry.iterative.products import (
-    ColumnsPerOrbit,
-    Engine,
-    OnHost,
-    PerOrbit,
-    UnitSystem,
-    Unknowns,
-)
-
-BATCH_BYTES = 1 << 28
-"""Derivatives of a batch: copied in much more time than a copy takes to begin."""
+from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Problem
+from galcen.astrometry.iterative.products import Engine, Kept, Measured, Point, UnitSystem
 
 MEMORY_SHARE = 0.7
-"""Of the device's memory: the rest is for what lies between the passes of a product, and for the model."""
-
-Piece = TypeVar("Piece", Batch, Coupling)
+"""Of the device's memory: the rest is for the model of an orbit, and between the passes of a product."""
 
 
 def engine(place: Place) -> Engine:
-    """What makes the products, where they are wanted: on the device, unless that is the CPU itself."""
+    """What sums and multiplies, where it is wanted: the device, unless that is the CPU itself."""
     return OnDevice if _is_device(place) else OnHost
 
 
@@ -65,233 +60,189 @@ def _is_device(place: Place) -> bool:
 
 
 class OnDevice:
-    """Products by JAX. The derivatives are copied to the device at the first product.
+    """Sums by JAX; see `Sums`.
 
     Parameters
     ----------
-    units, n_src, n_calibration
-        See `Engine`.
+    problem
+        The rank's orbits.
     budget
-        Bytes that stay on the device between products, and one batch more that is on its way; None: what
-        `memory_budget` tells. With less than two batches those two are there all the same.
-    batch_bytes
-        Derivatives of a batch. Sums are in the order of the batches: to the last bit the results depend on
-        this, and not on the budget.
+        Bytes of derivatives and couplings on the device; what is more than that stays with the host, and
+        two pieces of it come and go. None: what `memory_budget` tells. To the last bit the results do not
+        depend on it.
     """
 
-    def __init__(
-        self,
-        units: tuple[UnitSystem, ...],
-        n_src: int,
-        n_calibration: int,
-        budget: int | None = None,
-        batch_bytes: int = BATCH_BYTES,
-    ) -> None:
-        self._units, self._n_src, self._n_calibration = units, n_src, n_calibration
+    def __init__(self, problem: Problem, budget: int | None = None) -> None:
+        self._problem, self._n_src = problem, len(problem.sources.ra)
+        self._layouts, self._shape = layouts(problem.orbits, problem.camera.n_chip, self._n_src)
+        self._seen = {unit: _seen(problem, unit) for unit in {orbit.unit for orbit in problem.orbits}}
+        n_shared = problem.n_unit_unknown + problem.camera.n_chip * problem.calibration.n_chip_unknown
+        self._coupling_shape = (max(map(len, self._seen.values()), default=0), N_SOURCE, n_shared)
         self._budget = memory_budget() if budget is None else budget
-        self._members = batches_of(units, batch_bytes)
 
-    def reduced(self, at: Unknowns) -> Unknowns:
-        """See `Products`."""
-        batches, _ = self._pieces
-        step = partial(_reduced, jnp.asarray(at.source), jnp.asarray(at.calibration))
-        total, shared = _swept(batches, step, jnp.zeros((self._n_src, 5)))
-        return self._coupled(at, total, self._calibration(shared))
-
-    def coupled(self, at: Unknowns) -> Unknowns:
-        """See `Products`."""
-        return self._coupled(at, jnp.zeros((self._n_src, 5)), np.zeros(self._n_calibration))
-
-    def to_exposures(self, at: Unknowns) -> list[list[Float[np.ndarray, "n_exp 5"]]]:
-        """See `Products`."""
-        step = partial(_to_exposures, jnp.asarray(at.source), jnp.asarray(at.calibration))
-        return self._by_exposure(step)
-
-    def from_exposures(self, at: PerOrbit) -> Unknowns:
-        """See `Products`."""
-        batches, _ = self._pieces
-        nothing = jnp.zeros((self._n_src, 5))
-        total, shared = _swept(batches, _from_exposures, nothing, self._padded(at, ()))
-        return Unknowns(np.asarray(total), self._calibration(shared))
-
-    def columns_to_exposures(
-        self, at: Float[np.ndarray, "n_src 5 n_column"]
-    ) -> list[list[Float[np.ndarray, "n_exp 5 n_column"]]]:
-        """See `Products`."""
-        return self._by_exposure(partial(_columns_to_exposures, jnp.asarray(at)))
-
-    def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
-        """See `Products`."""
-        batches, _ = self._pieces
-        shape = at[0][0].shape[2:]
-        nothing = jnp.zeros((self._n_src, 5, *shape))
-        return np.asarray(_swept(batches, _columns_from_exposures, nothing, self._padded(at, shape))[0])
-
-    def _by_exposure(self, step: Callable[..., tuple[Array, Array]]) -> list[list[np.ndarray]]:
-        """What a step gives of each batch, by unit and orbit."""
-        batches, _ = self._pieces
-        _, sides = _swept(batches, step, jnp.zeros(()))
-        in_order = (
-            values[: one.orbit.n_exp]
-            for members, part in zip(self._members, sides, strict=True)
-            # Padded orbits come last.
-            for (_, one), values in zip(members, np.asarray(part), strict=False)
-        )
-        return [[next(in_order) for _ in unit.orbits] for unit in self._units]
-
-    def _padded(self, at: ColumnsPerOrbit, shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Values of the exposures as the batches hold them."""
-        batches, _ = self._pieces
-        given = (values for unit in at for values in unit)
-        padded = [np.zeros((*batch.inverse.shape[:3], *shape)) for batch in batches]
-        for members, values in zip(self._members, padded, strict=True):
-            for o, (_, one) in enumerate(members):
-                values[o, : one.orbit.n_exp] = next(given)
-        return padded
-
-    @cached_property
-    def _pieces(self) -> tuple[list[Batch], list[Coupling]]:
-        """Batches and couplings: on the device as many as it may hold, the others in the host's memory."""
-        batches, units = packed(self._members, self._n_src), couplings(self._units, self._n_src)
-        pieces = [*batches, *units]
-        sizes = np.array([size(piece) for piece in pieces])
-        room = np.inf if self._budget is None else self._budget
-        if sizes.sum() > room:
+    def begin(self) -> None:
+        """See `Sums`."""
+        self._moments, self._side = jnp.zeros((3, self._n_src, 12)), jnp.zeros((self._n_src, N_SOURCE))
+        sizes = [batch_bytes(one, self._shape, self._coupling_shape[2]) for one in self._layouts]
+        sizes += [coupling_bytes(self._coupling_shape, self._n_src)] * len(self._seen)
+        self._room = np.inf if self._budget is None else float(self._budget)
+        if sum(sizes) > self._room:
             # One piece is used while another comes.
-            room -= 2 * sizes.max()
-        held = int(np.searchsorted(np.cumsum(sizes), room, side="right"))
-        n = min(held, len(batches))
-        return (
-            [*map(jax.device_put, batches[:n]), *batches[n:]],
-            [*map(jax.device_put, units[: held - n]), *units[held - n :]],
+            self._room -= 2 * max(sizes)
+
+    def begin_unit(self, members: Sequence[int]) -> None:
+        """See `Sums`."""
+        # Units have arrays of one shape; the last rows are those of no source.
+        rows = self._seen[self._problem.orbits[members[0]].unit]
+        self._rows = extended(rows, self._coupling_shape[0], self._n_src)
+        self._coupling = jnp.zeros(self._coupling_shape)
+
+    def measured(self, k: int, at: Point, reweigh: bool) -> Measured:
+        """See `Sums`."""
+        problem, orbit, layout = self._problem, self._problem.orbits[k], self._layouts[k]
+        n_own, n_chip = problem.calibration.n_chip_unknown, problem.camera.n_chip
+        self._last = k, None
+        if len(orbit.source) == 0:
+            n = N_EXPOSURE + 2 * problem.camera.optics.distortion.n_term + n_chip * n_own
+            nothing = np.zeros((orbit.n_exp, n, n))
+            return Measured(nothing, nothing[:, 0], np.zeros((2, 0)), np.zeros(0), 0.0)
+        tables = jax.device_put(layout.tables)
+        ((_, group),) = groups(orbit, n_chip, *at[1:], shape=self._shape)
+        result = found(problem, at.shared, group, reweigh)
+        self._side = self._side + _of_sources(jnp.moveaxis(result.blocks.source_right, 0, -1), tables)
+        matrix, sides = _of_exposures(result.blocks, tables, n_own)
+        self._last = k, (result.blocks.derivatives, tables)
+        return Measured(
+            np.asarray(matrix)[: orbit.n_exp],
+            np.asarray(sides)[: orbit.n_exp],
+            np.asarray(result.residual).reshape(2, -1)[:, layout.place],
+            np.asarray(result.weight).reshape(-1)[layout.place] if reweigh else at.weight,
+            float(result.chi2),
         )
 
-    def _coupled(self, at: Unknowns, total: Array, calibration: np.ndarray) -> Unknowns:
-        """With products of calibration with sources, both ways, and with itself."""
-        _, units = self._pieces
-        step = partial(_coupled, jnp.asarray(at.source), jnp.asarray(at.calibration))
-        total, shared = _swept(units, step, total)
-        for unit, values in zip(self._units, shared, strict=True):
-            calibration[unit.unknowns] += unit.matrix @ at.calibration[unit.unknowns] + np.asarray(values)
-        return Unknowns(np.asarray(total), calibration)
+    def eliminated(self, root: Float[np.ndarray, "n_exp 5 5"], t: float, drift: np.ndarray) -> Kept:
+        """See `Sums`."""
+        k, last = self._last
+        if last is None:
+            kept = jnp.zeros((N_KEPT, *self._shape), dtype=jnp.float32)
+        else:
+            padded = extended(root, len(self._layouts[k].tables.cells), 0.0)
+            self._moments = _with_blocks(*last, padded, t, self._moments)
+            self._coupling = _with_couplings(*last, self._rows, t, drift, self._coupling)
+            kept = _kept(last[0])
+        self._last = k, None
+        n_shared = self._coupling_shape[2]
+        return self._placed(kept, batch_bytes(self._layouts[k], self._shape, n_shared))
 
-    def _calibration(self, shared: Sequence[Array]) -> Float[np.ndarray, " n_calibration"]:
-        """Sum over the orbits."""
-        out = np.zeros(self._n_calibration)
-        for members, part in zip(self._members, shared, strict=True):
-            for (unit, _), values in zip(members, np.asarray(part), strict=False):
-                out[unit.unknowns] += values
-        return out
+    def end_unit(self) -> tuple[Int[np.ndarray, " n_seen"], Kept]:
+        """See `Sums`."""
+        size = coupling_bytes(self._coupling_shape, self._n_src)
+        return self._rows, self._placed(self._coupling, size)
+
+    def of_sources(self) -> tuple[Float[np.ndarray, "3 n_src 12"], Float[np.ndarray, "n_src 5"]]:
+        """See `Sums`."""
+        return np.asarray(self._moments), np.asarray(self._side)
+
+    def products(self, units: tuple[UnitSystem, ...], n_calibration: int) -> DeviceProducts:
+        """See `Sums`."""
+        layout = {orbit.number: one for orbit, one in zip(self._problem.orbits, self._layouts, strict=True)}
+        batches = [
+            batch(unit, one, layout[one.orbit.number], self._shape) for unit in units for one in unit.orbits
+        ]
+        couplings = [coupling(unit, self._n_src) for unit in units]
+        return DeviceProducts(units, self._n_src, n_calibration, batches, couplings)
+
+    def _placed(self, values: Array, size: int) -> Kept:
+        """Where the piece that they belong to, of so many bytes, has its place."""
+        if size > self._room:
+            return np.asarray(values)
+        self._room -= size
+        return values
 
 
-def _swept(
-    pieces: Sequence[Piece],
-    step: Callable[..., tuple[Array, Array]],
-    total: Array,
-    given: Sequence[np.ndarray] | None = None,
-) -> tuple[Array, list[Array]]:
-    """Pieces in turn: the total that is handed from each to the next, and what each gives besides."""
-    results: list[Array] = []
-    coming = jax.device_put(pieces[0]) if pieces else None
-    for k in range(len(pieces)):
-        here = coming
-        total, result = step(here, total, *(() if given is None else (given[k],)))
-        results.append(result)
-        if k + 1 < len(pieces):
-            if isinstance(pieces[k + 1][0], np.ndarray):
-                # The step runs on, or waits for its piece, while the next is copied; but copies must not run
-                # ahead of the steps and fill the device.
-                jax.block_until_ready(results[k - 1 : k])
-            coming = jax.device_put(pieces[k + 1])
-    return total, results
-
-
-@jax.jit
-def _reduced(source: Array, calibration: Array, batch: Batch, total: Array) -> tuple[Array, Array]:
-    """Add a batch to the product of the matrix reduced by its exposures; with the calibration's by orbit."""
-    x, y = _by_source(batch, source)
-    sides = _sides(batch, x, y) + _coupled_sides(batch, calibration)
-    steps = jnp.einsum("oeij,oej->oei", batch.inverse, sides)
-    by_exposure = _by_exposure(batch, steps)
-    total = total + _to_sources(batch, x - by_exposure[0], y - by_exposure[1])
-    return total, -jnp.einsum("oeic,oei->oc", batch.coupling, steps)
+def _seen(problem: Problem, unit: int) -> Int[np.ndarray, " n_seen"]:
+    """Sources that the orbits of a calibration unit measure."""
+    seen = np.zeros(len(problem.sources.ra), dtype=bool)
+    for orbit in problem.orbits:
+        if orbit.unit == unit:
+            seen[orbit.source] = True
+    return np.flatnonzero(seen).astype(np.int32)
 
 
 @jax.jit
-def _to_exposures(source: Array, calibration: Array, batch: Batch, total: Array) -> tuple[Array, Array]:
-    return total, _sides(batch, *_by_source(batch, source)) + _coupled_sides(batch, calibration)
+def _kept(derivatives: Derivatives) -> Float32[Array, "16 n_panel n_row"]:
+    source, exposure = derivatives.source, derivatives.exposure
+    return jnp.concatenate([source.reshape(-1, *source.shape[2:]), exposure.reshape(-1, *source.shape[2:])])
 
 
 @jax.jit
-def _from_exposures(batch: Batch, total: Array, at: Array) -> tuple[Array, Array]:
-    total = total + _to_sources(batch, *_by_exposure(batch, at))
-    return total, jnp.einsum("oeic,oei->oc", batch.coupling, at)
-
-
-@jax.jit
-def _columns_to_exposures(at: Array, batch: Batch, total: Array) -> tuple[Array, Array]:
-    # One column after the other: together, what lies between the passes would fill the device.
-    sides = jax.lax.map(lambda column: _sides(batch, *_by_source(batch, column)), jnp.moveaxis(at, 2, 0))
-    return total, jnp.moveaxis(sides, 0, -1)
-
-
-@jax.jit
-def _columns_from_exposures(batch: Batch, total: Array, at: Array) -> tuple[Array, Array]:
-    columns = jnp.moveaxis(at, 3, 0)
-    sums = jax.lax.map(lambda column: _to_sources(batch, *_by_exposure(batch, column)), columns)
-    return total + jnp.moveaxis(sums, 0, -1), jnp.zeros(())
-
-
-@jax.jit
-def _coupled(source: Array, calibration: Array, unit: Coupling, total: Array) -> tuple[Array, Array]:
-    products = jnp.einsum("sic,c->si", unit.values, calibration[unit.unknowns])
-    total = total + jnp.take(products, unit.place, axis=0, mode="fill", fill_value=0.0)
-    return total, jnp.einsum("sic,si->c", unit.values, source[unit.rows])
-
-
-def _by_source(batch: Batch, source: Array) -> tuple[Array, Array]:
-    """Derivatives by the sources times their unknowns, in x and y, (n_panel, n_row)."""
-    rows, t = source[batch.source], batch.t[batch.exposure][:, None]
-    a, d = rows[..., 0] + t * rows[..., 3], rows[..., 1] + t * rows[..., 4]
-    j = _derivatives(batch)
-    return j(0) * a + j(2) * d + j(4) * rows[..., 2], j(1) * a + j(3) * d + j(5) * rows[..., 2]
-
-
-def _by_exposure(batch: Batch, steps: Array) -> tuple[Array, Array]:
-    """Derivatives by the exposures times their unknowns, in x and y, (n_panel, n_row)."""
-    rows, j = steps.reshape(-1, 5)[batch.exposure], _derivatives(batch)
-    x = sum((j(6 + 2 * i) * rows[:, i, None] for i in range(1, 5)), start=j(6) * rows[:, 0, None])
-    y = sum((j(7 + 2 * i) * rows[:, i, None] for i in range(1, 5)), start=j(7) * rows[:, 0, None])
-    return x, y
-
-
-def _sides(batch: Batch, x: Array, y: Array) -> Float[Array, "n_orbit n_exp 5"]:
-    """The transpose: sums over the measurements of each exposure."""
-    j = _derivatives(batch)
-    panels = jnp.stack([(j(6 + 2 * i) * x + j(7 + 2 * i) * y).sum(1) for i in range(5)], axis=1)
-    return _gathered(panels, batch.panels).reshape(batch.inverse.shape[:3])
-
-
-def _coupled_sides(batch: Batch, calibration: Array) -> Float[Array, "n_orbit n_exp 5"]:
-    return jnp.einsum("oeic,oc->oei", batch.coupling, calibration[batch.unknowns])
-
-
-def _to_sources(batch: Batch, x: Array, y: Array) -> Float[Array, "n_src 5"]:
+def _of_sources(values: Float[Array, "n_panel n_row n"], tables: Tables) -> Float[Array, "n_src n"]:
     """Sums over the measurements of each source."""
-    j = _derivatives(batch)
-    each = jnp.stack([j(2 * i) * x + j(2 * i + 1) * y for i in range(3)], axis=-1).reshape(-1, 3)
-    first, *others = batch.sums
-    sums = _gathered(each, first)
-    sums = jnp.concatenate([sums, batch.t_sum[:, None] * sums[:, :2]], axis=1)
-    for table in others:
-        sums = _gathered(sums, table)
+    sums = values.reshape(-1, values.shape[-1])
+    for table in tables.sums:
+        sums = gathered(sums, table)
     return sums
 
 
-def _gathered(values: Array, table: Array) -> Array:
-    """Sums of the rows of `values` that each row of a table names."""
-    return jnp.take(values, table, axis=0, mode="fill", fill_value=0.0).sum(1)
+@partial(jax.jit, static_argnames="n_own")
+def _of_exposures(
+    blocks: Blocks, tables: Tables, n_own: int
+) -> tuple[Float[Array, "n_exp n_all n_all"], Float[Array, "n_exp n_all"]]:
+    """Matrices and right sides of the exposures, with the unknowns of all chips."""
+    n_exp, n_chip, _ = tables.cells.shape
+    panels = jnp.concatenate([blocks.shared, blocks.shared_right[:, :, None]], axis=2)
+    n_first = panels.shape[1] - n_own
+    flat = gathered(panels.reshape(len(panels), -1), tables.cells.reshape(n_exp * n_chip, -1))
+    cells = flat.reshape(n_exp, n_chip, *panels.shape[1:])
+    first, own, last = slice(n_first), slice(n_first, n_first + n_own), -1
+    common, mixed, chips = cells[:, :, first, first].sum(1), cells[:, :, own, first], cells[:, :, own, own]
+    mixed = mixed.reshape(n_exp, n_chip * n_own, n_first)
+    # Chips have no unknown in common.
+    chips = jnp.einsum("ecij,cd->ecidj", chips, jnp.eye(n_chip)).reshape(n_exp, n_chip * n_own, -1)
+    rows = [jnp.concatenate([common, mixed.swapaxes(1, 2)], 2), jnp.concatenate([mixed, chips], 2)]
+    sides = [cells[:, :, first, last].sum(1), cells[:, :, own, last].reshape(n_exp, -1)]
+    return jnp.concatenate(rows, 1), jnp.concatenate(sides, 1)
 
 
-def _derivatives(batch: Batch) -> Callable[[int], Array]:
-    return lambda i: batch.kept[:, i].astype(jnp.float64)
+@jax.jit
+def _with_blocks(
+    derivatives: Derivatives, tables: Tables, root: Array, t: float, moments: Float[Array, "3 n_src 12"]
+) -> Float[Array, "3 n_src 12"]:
+    """With the blocks of an orbit's sources."""
+    source, exposure = (part.astype(jnp.float64) for part in derivatives[:2])
+    through = (source[:, None] * exposure[None]).sum(2)
+    along = jnp.einsum("pqr,irpl->iqpl", root[tables.exposure], through)
+    pairs = [(i, j) for i in range(3) for j in range(i, 3)]
+    whole = jnp.stack([(source[i] * source[j]).sum(0) for i, j in pairs], axis=-1)
+    less = jnp.stack([(along[i] * along[j]).sum(0) for i, j in pairs], axis=-1)
+    blocks = _of_sources(jnp.concatenate([whole, whole - less], axis=-1), tables)
+    return moments + t ** jnp.arange(3.0)[:, None, None] * blocks
+
+
+@jax.jit
+def _with_couplings(
+    derivatives: Derivatives, tables: Tables, rows: Array, t: float, drift: Array, coupling: Array
+) -> Float[Array, "n_seen 5 n_shared"]:
+    """With the couplings of an orbit's sources with its calibration."""
+    n_row = derivatives.basis.shape[2]
+    first, *others = tables.sums
+
+    def near(part: Array) -> Array:
+        """The measurements of each row of the first table."""
+        values = jnp.moveaxis(part, (-2, -1), (0, 1)).reshape(-1, *part.shape[:-2])
+        return jnp.take(values, first, axis=0, mode="fill", fill_value=0).astype(jnp.float64)
+
+    source, _, shift, basis, own = map(near, derivatives)
+    chip = jnp.take(tables.chip, first // n_row, mode="clip")[..., None] == jnp.arange(tables.cells.shape[1])
+    along = jnp.einsum("swja,swia->swji", source, shift)
+    distortion = jnp.einsum("swji,swm->sjim", along, basis).reshape(*first.shape[:1], 3, -1)
+    own = jnp.einsum("swja,swoa->swjo", source, own)
+    chips = jnp.einsum("swjo,swc->sjco", own, chip.astype(jnp.float64)).reshape(*first.shape[:1], 3, -1)
+    parts = [*(part * distortion for part in drift), chips]
+    sums = jnp.concatenate(parts, axis=2)
+    n_shared = sums.shape[2]
+    sums = sums.reshape(-1, 3 * n_shared)
+    for table in others:
+        sums = gathered(sums, table)
+    sums = jnp.take(sums, rows, axis=0, mode="fill", fill_value=0).reshape(-1, 3, n_shared)
+    return coupling + jnp.concatenate([sums, t * sums[:, :2]], axis=1)

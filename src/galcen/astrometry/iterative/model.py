@@ -96,16 +96,24 @@ def unit_of(problem: Problem, state: State, orbit: Orbit) -> Float[np.ndarray, "
     return state.unit[orbit.unit].reshape(-1, 2, problem.camera.optics.distortion.n_term)
 
 
-def panels(orbit: Orbit, n_chip: int) -> tuple[Panels, int]:
-    """Panels of an orbit whose measurements are sorted by exposure and chip, and their length."""
+def counts(orbit: Orbit, n_chip: int) -> Int[np.ndarray, " n_exp_chip"]:
+    """Number of measurements of each exposure on each chip."""
     exposure = np.repeat(np.arange(0, orbit.n_exp * n_chip, n_chip), np.diff(orbit.offset))
-    rows = np.bincount(exposure + orbit.chip, minlength=orbit.n_exp * n_chip)
+    return np.bincount(exposure + orbit.chip, minlength=orbit.n_exp * n_chip)
+
+
+def best_length(rows: Int[np.ndarray, " n"]) -> int:
+    """Of panels for so many measurements of each exposure on each chip."""
+    return min(LENGTHS, key=lambda n: (-(-rows // n)).sum() * (n + PANEL_ROWS))
+
+
+def panels(rows: Int[np.ndarray, " n_exp_chip"], n_chip: int, length: int) -> Panels:
+    """Panels of an orbit with so many measurements of each exposure on each chip, sorted by these."""
     edges = np.append(0, np.cumsum(rows))
-    length = min(LENGTHS, key=lambda n: (-(-rows // n)).sum() * (n + PANEL_ROWS))
     n_panel = -(-rows // length)
     cell = np.repeat(np.arange(len(rows)), n_panel)
     first = edges[cell] + length * (np.arange(len(cell)) - np.repeat(np.cumsum(n_panel) - n_panel, n_panel))
-    return Panels(cell // n_chip, cell % n_chip, first, np.minimum(first + length, edges[cell + 1])), length
+    return Panels(cell // n_chip, cell % n_chip, first, np.minimum(first + length, edges[cell + 1]))
 
 
 def groups(
@@ -114,6 +122,7 @@ def groups(
     exposure: Float[np.ndarray, "n_exp 5"],
     weight: Float[np.ndarray, " n_obs"],
     noise: Float[np.ndarray, " n_obs"] | None = None,
+    shape: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Panels, Group]]:
     """The groups of an orbit, and the panels in each; padded ones follow those.
 
@@ -129,24 +138,28 @@ def groups(
         Of its measurements.
     noise
         Excess noise [pixel] of each measurement, added to sigma in quadrature.
+    shape
+        Panels of a group, and their length; None: as suits a core's cache.
     """
-    cut, length = panels(orbit, n_chip)
-    size = GROUP_ROWS // length
+    rows = counts(orbit, n_chip)
+    length = best_length(rows) if shape is None else shape[1]
+    size = GROUP_ROWS // length if shape is None else shape[0]
+    cut = panels(rows, n_chip, length)
     sigma = orbit.sigma.astype(np.float64)
     root = 1.0 / (sigma if noise is None else np.hypot(sigma, noise))
     for begin in range(0, len(cut.first), size):
         inside = Panels(*(values[begin : begin + size] for values in cut))
         # The last group's padding repeats a panel; what is in the padding counts for nothing by its root.
         number = np.minimum(np.arange(size), len(inside.first) - 1)
-        rows, last = inside.exposure[number], inside.last[number, None]
+        which, last = inside.exposure[number], inside.last[number, None]
         each = inside.first[number, None] + np.arange(length)
         is_measured = each < last
         is_measured[len(inside.first) :] = False
         each = np.minimum(each, last - 1)
         group = Group(
-            jax.tree.map(lambda leaf, rows=rows: leaf[rows], orbit.exposures),
-            exposure[rows],
-            orbit.drift[rows, None],
+            jax.tree.map(lambda leaf, which=which: leaf[which], orbit.exposures),
+            exposure[which],
+            orbit.drift[which, None],
             inside.chip[number].astype(np.int32),
             np.take(orbit.source, each).astype(np.int32, copy=False),
             np.take(orbit.pixel, each, axis=1).astype(np.float64, copy=False),

@@ -29,8 +29,8 @@ class Options(NamedTuple):
     max_inner: int = 60
     """Products of an outer step; cycles: ten times as many."""
     products: Place = "auto"
-    """Where products with the system are made: by compiled loops on the CPU, or by JAX on its device; auto:
-    on the device unless that is the CPU."""
+    """Where measurements are summed and products with the system made: by compiled loops on the CPU, or by
+    JAX on its device; auto: on the device unless that is the CPU."""
     n_probe: int = 0
     """Random probes for the marginal covariances; 0: those with calibration and attitude held."""
     with_patterns: bool = False

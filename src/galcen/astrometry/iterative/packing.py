@@ -1,25 +1,23 @@
-"""What is kept of orbits, laid out for a device: padded panels, and gathers in place of scattered sums.
+"""What is kept of orbits on a device: padded panels, and gathers in place of scattered sums.
 
-Measurements of an exposure are cut into panels of one length, padded with derivatives 0. A sum over those of
-a source adds gathered rows of `WIDTH` numbers, then rows of such sums, until each source has one: the order
-is that of a table, whatever the device does in parallel, where a scattered sum takes them as threads come.
-Batches depend on the problem alone, not on where they are kept.
+Panels are those of the model, all of one length. A sum over the measurements of a source adds gathered rows
+of `WIDTH` numbers, then rows of such sums, until each source has one: the order is that of a table, whatever
+the device does in parallel, where a scattered sum takes them as threads come. All orbits of a rank have
+arrays of one shape: what uses them is compiled once.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
 from galcen.astrometry.iterative.kernels import N_KEPT
+from galcen.astrometry.iterative.model import best_length, counts, panels
+from galcen.astrometry.iterative.problem import Orbit
 from galcen.astrometry.iterative.products import OrbitSystem, UnitSystem
-
-LENGTHS = (256, 128, 64, 32)
-"""Of panels: the first that leaves less than `LARGEST_FILL` empty."""
-
-LARGEST_FILL = 0.1
 
 WIDTH = 8
 """Numbers that are added at once: half a row of a source is empty, and each level is a pass over memory."""
@@ -28,160 +26,123 @@ NOWHERE = np.iinfo(np.int32).max
 """Row of a gather that is 0."""
 
 
-class Batch(NamedTuple):
-    """Some orbits of a rank, all padded to the longest; arrays of numpy, or on the device."""
+class Tables(NamedTuple):
+    """Which measurements of an orbit are added up; arrays of numpy, or on the device."""
 
-    kept: Float32[Array | np.ndarray, "n_panel 16 n_row"]
-    source: Int32[Array | np.ndarray, "n_panel n_row"]
     exposure: Int32[Array | np.ndarray, " n_panel"]
-    """Of the orbits' `n_orbit * n_exp`."""
-    panels: Int32[Array | np.ndarray, "n_orbit_exp n_most"]
-    """Of each exposure."""
-    t: Float[Array | np.ndarray, " n_orbit_exp"]
-    inverse: Float[Array | np.ndarray, "n_orbit n_exp 5 5"]
-    coupling: Float[Array | np.ndarray, "n_orbit n_exp 5 n_shared"]
-    unknowns: Int32[Array | np.ndarray, "n_orbit n_shared"]
-    """Places of the calibration of each orbit."""
+    chip: Int32[Array | np.ndarray, " n_panel"]
+    cells: Int32[Array | np.ndarray, "n_exp n_chip n_most"]
+    """Panels of each exposure on each chip."""
     sums: tuple[Int32[Array | np.ndarray, "n_sum 8"], ...]
-    """Measurements of a source in an orbit; sums of a source; ...; all sums of each source."""
-    t_sum: Float[Array | np.ndarray, " n_sum"]
-    """Time of the first sums."""
+    """Measurements of a source, by panel and row; sums of a source; ...; all sums of each source."""
+
+
+class Layout(NamedTuple):
+    """How an orbit lies in its padded arrays."""
+
+    tables: Tables
+    place: Int32[np.ndarray, " n_obs"]
+    """Of each measurement among the rows of the panels."""
+
+
+class Batch(NamedTuple):
+    """An orbit of the system; arrays of numpy, or on the device."""
+
+    kept: Float32[Array | np.ndarray, "16 n_panel n_row"]
+    """Derivatives in the order of `kernels`; 0 in the padding."""
+    source: Int32[Array | np.ndarray, "n_panel n_row"]
+    tables: Tables
+    t: Float[Array | np.ndarray, ""]
+    inverse: Float[Array | np.ndarray, "n_exp 5 5"]
+    coupling: Float[Array | np.ndarray, "n_exp 5 n_shared"]
+    unknowns: Int32[Array | np.ndarray, " n_shared"]
+    """Places of the calibration that the orbit sees."""
 
 
 class Coupling(NamedTuple):
     """Sources with one calibration unit and the chips."""
 
-    rows: Int32[Array | np.ndarray, " n_seen"]
     values: Float[Array | np.ndarray, "n_seen 5 n_shared"]
+    rows: Int32[Array | np.ndarray, " n_seen"]
     place: Int32[Array | np.ndarray, " n_src"]
     """Row of each source in `values`."""
     unknowns: Int32[Array | np.ndarray, " n_shared"]
 
 
-def batches_of(units: Sequence[UnitSystem], n_bytes: int) -> list[list[tuple[UnitSystem, OrbitSystem]]]:
-    """Orbits, of about equally many measurements in each batch, with `n_bytes` of derivatives at most.
-
-    An orbit is never cut.
-    """
-    orbits = [(unit, one) for unit in units for one in unit.orbits]
-    if not orbits:
-        return []
-    ends = np.cumsum([one.kept.nbytes for _, one in orbits])
-    n_batch = min(len(orbits), max(1, -(-int(ends[-1]) // n_bytes)))
-    # By the middle of each orbit: batches are in order, and some may be left empty.
-    middle = ends - 0.5 * np.diff(ends, prepend=0)
-    number = np.minimum((middle * n_batch / max(1, ends[-1])).astype(int), n_batch - 1)
-    return [[orbits[i] for i in np.flatnonzero(number == b)] for b in np.unique(number)]
-
-
-def packed(batches: Sequence[Sequence[tuple[UnitSystem, OrbitSystem]]], n_src: int) -> list[Batch]:
-    """Arrays of the batches, all of one shape: products are compiled once."""
-    orbits = [one for batch in batches for _, one in batch]
-    counts = np.concatenate([np.diff(one.orbit.offset) for one in orbits] or [np.zeros(0, dtype=int)])
-    n_row = _length(counts)
-    n_exp = max((one.orbit.n_exp for one in orbits), default=0)
-    n_most = max(1, -(-int(counts.max(initial=0)) // n_row))
-    found = [_batch(batch, n_row, n_exp, n_most) for batch in batches]
-    firsts = [_first_sums(orbits, place, n_src) for orbits, (_, place) in zip(batches, found, strict=True)]
-    most = max((int(np.bincount(rows).max(initial=0)) for _, rows, _ in firsts), default=0)
-    out = []
-    for (batch, _), (first, rows, t_sum) in zip(found, firsts, strict=True):
-        out.append(batch._replace(sums=(first, *_further_sums(rows, most, n_src)), t_sum=t_sum))
-    return _alike(out)
+def layouts(orbits: Sequence[Orbit], n_chip: int, n_src: int) -> tuple[list[Layout], tuple[int, int]]:
+    """Of all orbits, and the number and length of the panels of each."""
+    rows = [counts(orbit, n_chip) for orbit in orbits]
+    length = best_length(np.concatenate([*rows, np.zeros(0, dtype=int)]))
+    cut = [panels(n, n_chip, length) for n in rows]
+    n_panel = max((len(one.first) for one in cut), default=0)
+    n_exp = max((orbit.n_exp for orbit in orbits), default=0)
+    n_most = max((-(-int(n.max(initial=0)) // length) for n in rows), default=0)
+    most = max((int(np.bincount(orbit.source).max(initial=0)) for orbit in orbits), default=0)
+    found = []
+    for orbit, one in zip(orbits, cut, strict=True):
+        n = one.last - one.first
+        begin = length * np.arange(len(n)) - one.first
+        place = np.arange(len(orbit.source)) + np.repeat(begin, n)
+        cell = one.exposure * n_chip + one.chip
+        cells = np.full((n_exp * n_chip, n_most), NOWHERE, dtype=np.int32)
+        cells[cell, np.arange(len(cell)) - np.searchsorted(cell, cell)] = np.arange(len(cell))
+        whose = (extended(part.astype(np.int32), n_panel, 0) for part in (one.exposure, one.chip))
+        sums = _sums(orbit.source, place, most, n_src)
+        tables = Tables(*whose, cells.reshape(n_exp, n_chip, n_most), sums)
+        found.append(Layout(tables, place.astype(np.int32)))
+    n_sums = [max(map(len, level)) for level in zip(*(one.tables.sums for one in found), strict=True)]
+    return [_padded(one, n_sums) for one in found], (n_panel, length)
 
 
-def couplings(units: Sequence[UnitSystem], n_src: int) -> list[Coupling]:
-    """The units' couplings with sources, all of one shape."""
-    n_seen = max((len(unit.rows) for unit in units), default=0)
-    out = []
-    for unit in units:
-        n = len(unit.rows)
-        place = np.full(n_src, NOWHERE, dtype=np.int32)
-        place[unit.rows] = np.arange(n)
-        values = _extended(unit.coupling, n_seen, 0.0)
-        rows = _extended(unit.rows.astype(np.int32), n_seen, 0)
-        out.append(Coupling(rows, values, place, unit.unknowns.astype(np.int32)))
-    return out
+def batch(unit: UnitSystem, one: OrbitSystem, layout: Layout, shape: tuple[int, int]) -> Batch:
+    """An orbit; on the device what is kept of it is there."""
+    n_exp = len(layout.tables.cells)
+    source = np.zeros(shape, dtype=np.int32)
+    source.reshape(-1)[layout.place] = one.orbit.source
+    blocks = (extended(part, n_exp, 0.0) for part in (one.inverse, one.coupling))
+    t = np.float64(one.t[0] if len(one.t) else 0.0)
+    parts = (source, layout.tables, t, *blocks, unit.unknowns.astype(np.int32))
+    return Batch(one.kept, *(jax.device_put(parts) if isinstance(one.kept, jax.Array) else parts))
 
 
-def size(piece: Batch | Coupling) -> int:
-    """Bytes of its arrays."""
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(piece))
+def coupling(unit: UnitSystem, n_src: int) -> Coupling:
+    """A unit; on the device where its values are."""
+    place = np.full(n_src + 1, NOWHERE, dtype=np.int32)
+    place[unit.rows] = np.arange(len(unit.rows))
+    parts = (unit.rows, place[:n_src], unit.unknowns.astype(np.int32))
+    values = unit.coupling
+    return Coupling(values, *(jax.device_put(parts) if isinstance(values, jax.Array) else parts))
 
 
-def _length(counts: np.ndarray) -> int:
-    """Of panels, for exposures of so many measurements."""
-    for length in LENGTHS:
-        filled = (-(-counts // length) * length).sum()
-        if counts.sum() >= (1 - LARGEST_FILL) * filled:
-            return length
-    return LENGTHS[-1]
+def batch_bytes(layout: Layout, shape: tuple[int, int], n_shared: int) -> int:
+    """Of an orbit."""
+    n_exp, (n_panel, length) = len(layout.tables.cells), shape
+    tables = sum(leaf.nbytes for leaf in jax.tree.leaves(layout.tables))
+    return tables + 4 * (N_KEPT + 1) * n_panel * length + 8 * n_exp * 5 * (5 + n_shared)
 
 
-def _batch(
-    orbits: Sequence[tuple[UnitSystem, OrbitSystem]], n_row: int, n_exp: int, n_most: int
-) -> tuple[Batch, list[np.ndarray]]:
-    """A batch without its sums, and the places of its orbits' measurements among all of its panels."""
-    n_orbit, n_shared = len(orbits), len(orbits[0][0].unknowns)
-    t, inverse = np.zeros((n_orbit, n_exp)), np.zeros((n_orbit, n_exp, 5, 5))
-    coupling = np.zeros((n_orbit, n_exp, 5, n_shared))
-    panels = np.full((n_orbit * n_exp, n_most), NOWHERE, dtype=np.int32)
-    kept, source, exposure, places, begin = [], [], [], [], 0
-    for o, (_, one) in enumerate(orbits):
-        inside, place, n_panel = _panels(one, n_row)
-        rows = np.zeros(inside.shape[::2], dtype=np.int32)
-        rows.reshape(-1)[place] = one.orbit.source
-        first = np.cumsum(n_panel) - n_panel
-        for e, n in enumerate(n_panel):
-            panels[o * n_exp + e, :n] = begin + first[e] + np.arange(n)
-        kept.append(inside)
-        source.append(rows)
-        exposure.append(o * n_exp + np.repeat(np.arange(len(n_panel)), n_panel))
-        places.append(begin * n_row + place)
-        t[o, : len(one.t)], inverse[o, : len(one.t)], coupling[o, : len(one.t)] = (
-            one.t,
-            one.inverse,
-            one.coupling,
-        )
-        begin += len(inside)
-    unknowns = np.stack([unit.unknowns for unit, _ in orbits]).astype(np.int32)
-    parts = (np.concatenate(kept), np.concatenate(source), np.concatenate(exposure).astype(np.int32))
-    return Batch(*parts, panels, t.reshape(-1), inverse, coupling, unknowns, (), np.zeros(0)), places
+def coupling_bytes(shape: tuple[int, int, int], n_src: int) -> int:
+    """Of a unit."""
+    return 8 * int(np.prod(shape)) + 4 * (shape[0] + n_src)
 
 
-def _panels(one: OrbitSystem, n_row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Derivatives by panel, the places of the measurements in them, and the number of each exposure's."""
-    offset = one.orbit.offset
-    n = np.diff(offset)
-    n_panel = -(-n // n_row)
-    ends = np.cumsum(n_panel)
-    kept = np.zeros((int(n_panel.sum()), N_KEPT, n_row), dtype=np.float32)
-    for e in range(len(n)):
-        whole = np.zeros((N_KEPT, n_panel[e] * n_row), dtype=np.float32)
-        whole[:, : n[e]] = one.kept[N_KEPT * offset[e] : N_KEPT * offset[e + 1]].reshape(N_KEPT, n[e])
-        kept[ends[e] - n_panel[e] : ends[e]] = whole.reshape(N_KEPT, n_panel[e], n_row).swapaxes(0, 1)
-    place = np.arange(offset[-1]) + np.repeat((ends - n_panel) * n_row - offset[:-1], n)
-    return kept, place, n_panel
+def extended(values: np.ndarray, n: int, with_value: float) -> np.ndarray:
+    """With rows of one value at the end, up to n."""
+    if len(values) == n:
+        return values
+    rest = np.full((n - len(values), *values.shape[1:]), with_value, dtype=values.dtype)
+    return np.concatenate([values, rest])
 
 
-def _first_sums(
-    orbits: Sequence[tuple[UnitSystem, OrbitSystem]], places: list[np.ndarray], n_src: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of measurements that one orbit has of one source; the source and the time of each row."""
-    whose = np.concatenate(
-        [o * n_src + one.orbit.source.astype(np.int64) for o, (_, one) in enumerate(orbits)]
-    )
-    order = np.argsort(whose, kind="stable")
-    table, whose = _rows(whose[order], np.concatenate(places)[order])
-    times = np.array([one.t[0] for _, one in orbits])
-    return table, whose % n_src, times[whose // n_src]
+def gathered(values: Array, table: Array) -> Array:
+    """Sums of the rows of `values` that each row of a table names."""
+    return jnp.take(values, table, axis=0, mode="fill", fill_value=0).sum(1)
 
 
-def _further_sums(source: np.ndarray, most: int, n_src: int) -> list[np.ndarray]:
-    """Rows of rows, until each source has one; of a source there are `most` rows at most."""
-    tables = []
+def _sums(source: np.ndarray, place: np.ndarray, most: int, n_src: int) -> tuple[np.ndarray, ...]:
+    """Rows of measurements, rows of rows, until each source has one; a source has `most` at most."""
     item = np.argsort(source, kind="stable")
-    source = source[item]
+    source, item, tables = source[item], place[item], []
     while most > WIDTH:
         table, source = _rows(source, item)
         tables.append(table)
@@ -189,7 +150,7 @@ def _further_sums(source: np.ndarray, most: int, n_src: int) -> list[np.ndarray]
     table, found = _rows(source, item)
     last = np.full((n_src, WIDTH), NOWHERE, dtype=np.int32)
     last[found] = table
-    return [*tables, last]
+    return (*tables, last)
 
 
 def _rows(group: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,39 +167,6 @@ def _rows(group: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return table, np.repeat(group[first], n_row)
 
 
-def _alike(batches: list[Batch]) -> list[Batch]:
-    """Padded to the longest: with derivatives, blocks and sums of nothing."""
-
-    def extended(*leaves: np.ndarray) -> list[np.ndarray]:
-        longest = max(len(leaf) for leaf in leaves)
-        return [_extended(leaf, longest, 0) for leaf in leaves]
-
-    if not batches:
-        return []
-    columns = [extended(*column) for column in zip(*(batch[:3] for batch in batches), strict=True)]
-    n_orbit = max(len(batch.inverse) for batch in batches)
-    out = []
-    for k, batch in enumerate(batches):
-        n_exp = batch.inverse.shape[1]
-        n_sums = [max(len(other.sums[level]) for other in batches) for level in range(len(batch.sums))]
-        out.append(
-            Batch(
-                *(column[k] for column in columns),
-                _extended(batch.panels, n_orbit * n_exp, NOWHERE),
-                _extended(batch.t, n_orbit * n_exp, 0.0),
-                _extended(batch.inverse, n_orbit, 0.0),
-                _extended(batch.coupling, n_orbit, 0.0),
-                _extended(batch.unknowns, n_orbit, 0),
-                tuple(_extended(table, n, NOWHERE) for table, n in zip(batch.sums, n_sums, strict=True)),
-                _extended(batch.t_sum, n_sums[0], 0.0),
-            )
-        )
-    return out
-
-
-def _extended(values: np.ndarray, n: int, with_value: float) -> np.ndarray:
-    """With rows of one value at the end, up to n."""
-    if len(values) == n:
-        return values
-    rest = np.full((n - len(values), *values.shape[1:]), with_value, dtype=values.dtype)
-    return np.concatenate([values, rest])
+def _padded(layout: Layout, n_sums: list[int]) -> Layout:
+    sums = (extended(table, n, NOWHERE) for table, n in zip(layout.tables.sums, n_sums, strict=True))
+    return layout._replace(tables=layout.tables._replace(sums=tuple(sums)))

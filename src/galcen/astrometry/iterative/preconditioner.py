@@ -24,13 +24,13 @@ Tang, Nabben, Vuik & Erlangga (2009), J. Sci. Comput. 39, 340 (additive coarse-g
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from galcen.astrometry.iterative.arrow import Arrow, ArrowFactor
 from galcen.astrometry.iterative.operator import inverse5
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_SOURCE, Sources
-from galcen.astrometry.iterative.products import Unknowns
+from galcen.astrometry.iterative.products import UnitSystem, Unknowns
 from galcen.astrometry.iterative.system import System
 
 DEGREE = 2
@@ -115,7 +115,8 @@ class TwoLevel:
         for unit, sides in zip(
             system.units, system.products.columns_to_exposures(self._pattern), strict=True
         ):
-            part = np.tensordot(unit.coupling, self._pattern[unit.rows], axes=([0, 1], [0, 1]))
+            rows, coupling = _of_unit(unit, system.shape[0])
+            part = np.tensordot(coupling, self._pattern[rows], axes=([0, 1], [0, 1]))
             for one, side in zip(unit.orbits, sides, strict=True):
                 step = one.inverse @ side
                 part -= np.tensordot(one.coupling, step, axes=([0, 1], [0, 1]))
@@ -139,8 +140,17 @@ def _common_couplings(system: System, ranks: Ranks) -> Float[np.ndarray, "n_src 
     if system.units:
         out -= system.products.columns_from_exposures(through)
     for unit in system.units:
-        out[unit.rows] += unit.coupling
+        rows, coupling = _of_unit(unit, system.shape[0])
+        out[rows] += coupling
     return ranks.sum(out)
+
+
+def _of_unit(
+    unit: UnitSystem, n_src: int
+) -> tuple[Int[np.ndarray, " n_seen"], Float[np.ndarray, "n_seen 5 n_shared"]]:
+    """Its sources and their couplings."""
+    rows = unit.rows[unit.rows < n_src]
+    return rows, np.asarray(unit.coupling)[: len(rows)]
 
 
 def _patterns(

@@ -1,17 +1,20 @@
-"""What a rank keeps of its measurements, and the products with it; here by the compiled loops of a CPU.
+"""What a rank keeps of its measurements, and who sums and multiplies them.
 
-Whoever solves the system knows `Products` alone: `OnHost` and `device.OnDevice` give the same numbers but
-for rounding. Products leave out priors and sums over ranks: see `operator`.
+Whoever makes the system knows `Sums` alone, whoever solves it `Products`: `host.OnHost` and `device.OnDevice`
+give the same numbers but for rounding. Both leave out priors and sums over ranks: see `system`, `operator`.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
-from galcen.astrometry.iterative import columns, kernels
-from galcen.astrometry.iterative.problem import Orbit
+from galcen.astrometry.iterative.model import Shared
+from galcen.astrometry.iterative.problem import Orbit, Problem
+
+Kept = np.ndarray | Array
+"""Of numpy, or on the device."""
 
 PerOrbit = Sequence[Sequence[Float[np.ndarray, "n_exp 5"]]]
 """Values of the exposures, by unit and orbit as in the system."""
@@ -48,8 +51,8 @@ class OrbitSystem(NamedTuple):
     orbit: Orbit
     t: Float[np.ndarray, " n_exp"]
     """Time by which the derivatives by a, d are those by motions [Julian year]; one for all exposures."""
-    kept: Float[np.ndarray, " n_kept"]
-    """See `kernels`; float32."""
+    kept: Kept
+    """Derivatives in float32, as the engine keeps them: see `kernels` and `packing`."""
     inverse: Float[np.ndarray, "n_exp 5 5"]
     """Of the exposures' blocks."""
     coupling: Float[np.ndarray, "n_exp 5 n_shared"]
@@ -64,8 +67,9 @@ class UnitSystem(NamedTuple):
     """Places of the unit's unknowns, then the chips', in the calibration."""
     orbits: tuple[OrbitSystem, ...]
     rows: Int[np.ndarray, " n_seen"]
-    """Sources that were measured in them."""
-    coupling: Float[np.ndarray, "n_seen 5 n_shared"]
+    """Sources that were measured in them; at the end there may be rows of no source, with couplings 0."""
+    coupling: Kept
+    """(n_seen, 5, n_shared)."""
     matrix: Float[np.ndarray, "n_shared n_shared"]
     """Of calibration with itself; without priors."""
 
@@ -100,94 +104,71 @@ class Products(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Makes `Products` of what the rank keeps."""
+class Point(NamedTuple):
+    """Where the measurements of an orbit are linearised."""
 
-    def __call__(self, units: tuple[UnitSystem, ...], n_src: int, n_calibration: int) -> Products:
-        """The products with vectors of so many sources, and unknowns of the calibration."""
+    shared: Shared
+    exposure: Float[np.ndarray, "n_exp 5"]
+    weight: Float[np.ndarray, " n_obs"]
+    noise: Float[np.ndarray, " n_obs"] | None
+    """Excess noise [pixel]."""
+
+
+class Measured(NamedTuple):
+    """What the measurements of an orbit say of its exposures and of the calibration; without priors."""
+
+    matrix: Float[np.ndarray, "n_exp n_all n_all"]
+    """Of the exposure's unknowns, the coefficients, and all chips'."""
+    sides: Float[np.ndarray, "n_exp n_all"]
+    residual: Float[np.ndarray, "2 n_obs"]
+    """Observed minus predicted [pixel]."""
+    weight: Float[np.ndarray, " n_obs"]
+    chi2: float
+
+
+class Sums(Protocol):
+    """Sums over a rank's measurements, unit by unit and there orbit by orbit."""
+
+    def begin(self) -> None:
+        """Nothing is summed."""
+        ...
+
+    def begin_unit(self, members: Sequence[int]) -> None:
+        """The next orbits are these, by their place in the problem."""
+        ...
+
+    def measured(self, k: int, at: Point, reweigh: bool) -> Measured:
+        """Linearise the k-th orbit."""
+        ...
+
+    def eliminated(self, root: Float[np.ndarray, "n_exp 5 5"], t: float, drift: np.ndarray) -> Kept:
+        """Add the orbit that was measured last to its sources and their couplings; returns what is kept.
+
+        `root` are inverses of the lower Cholesky factors of the exposures' blocks; `drift` is 1 and, where
+        the distortion drifts, the orbit's place in time.
+        """
+        ...
+
+    def end_unit(self) -> tuple[Int[np.ndarray, " n_seen"], Kept]:
+        """Sources of the unit's orbits, and their couplings (n_seen, 5, n_shared) with the calibration."""
+        ...
+
+    def of_sources(self) -> tuple[Float[np.ndarray, "3 n_src 12"], Float[np.ndarray, "n_src 5"]]:
+        """Of all orbits, and the right sides.
+
+        Blocks by a, d, parallax, six elements of each before and six after the elimination of the exposures,
+        times the powers 0, 1, 2 of the orbits' times.
+        """
+        ...
+
+    def products(self, units: tuple[UnitSystem, ...], n_calibration: int) -> Products:
+        """With the system that the units make, and so many unknowns of the calibration."""
         ...
 
 
-class OnHost:
-    """Products by compiled loops."""
+class Engine(Protocol):
+    """Where measurements are summed and multiplied."""
 
-    def __init__(self, units: tuple[UnitSystem, ...], n_src: int, n_calibration: int) -> None:
-        self._units, self._shape = units, (n_src, n_calibration)
-
-    def reduced(self, at: Unknowns) -> Unknowns:
-        """See `Products`."""
-        out = self._nothing()
-        for unit in self._units:
-            at_shared, out_shared = _coupled(unit, at, out)
-            for one in unit.orbits:
-                blocks = (one.inverse, one.coupling)
-                kernels.reduced_product(
-                    *_measurements(one), *blocks, at.source, at_shared, out.source, out_shared
-                )
-            out.calibration[unit.unknowns] += out_shared
-        return out
-
-    def coupled(self, at: Unknowns) -> Unknowns:
-        """See `Products`."""
-        out = self._nothing()
-        for unit in self._units:
-            _, out_shared = _coupled(unit, at, out)
-            out.calibration[unit.unknowns] += out_shared
-        return out
-
-    def to_exposures(self, at: Unknowns) -> list[list[Float[np.ndarray, "n_exp 5"]]]:
-        """See `Products`."""
-        return [
-            [_to_exposures(one, at.source, at.calibration[unit.unknowns]) for one in unit.orbits]
-            for unit in self._units
-        ]
-
-    def from_exposures(self, at: PerOrbit) -> Unknowns:
-        """See `Products`."""
-        out = self._nothing()
-        for unit, values in zip(self._units, at, strict=True):
-            out_shared = np.zeros(len(unit.unknowns))
-            for one, value in zip(unit.orbits, values, strict=True):
-                kernels.from_exposures(*_measurements(one), one.coupling, value, out.source, out_shared)
-            out.calibration[unit.unknowns] += out_shared
-        return out
-
-    def columns_to_exposures(
-        self, at: Float[np.ndarray, "n_src 5 n_column"]
-    ) -> list[list[Float[np.ndarray, "n_exp 5 n_column"]]]:
-        """See `Products`."""
-        out = [[np.empty((*one.sides.shape, at.shape[2])) for one in unit.orbits] for unit in self._units]
-        for unit, parts in zip(self._units, out, strict=True):
-            for one, part in zip(unit.orbits, parts, strict=True):
-                columns.to_exposures(*_measurements(one), at, part)
-        return out
-
-    def columns_from_exposures(self, at: ColumnsPerOrbit) -> Float[np.ndarray, "n_src 5 n_column"]:
-        """See `Products`."""
-        out = np.zeros((self._shape[0], 5, at[0][0].shape[2]))
-        for unit, values in zip(self._units, at, strict=True):
-            for one, value in zip(unit.orbits, values, strict=True):
-                columns.from_exposures(*_measurements(one), value, out)
-        return out
-
-    def _nothing(self) -> Unknowns:
-        n_src, n_calibration = self._shape
-        return Unknowns(np.zeros((n_src, 5)), np.zeros(n_calibration))
-
-
-def _coupled(unit: UnitSystem, at: Unknowns, out: Unknowns) -> tuple[np.ndarray, np.ndarray]:
-    """Add a unit to the sources; returns its unknowns, and the product that belongs to them."""
-    at_shared = at.calibration[unit.unknowns]
-    out_shared = unit.matrix @ at_shared
-    kernels.coupled_product(unit.rows, unit.coupling, at.source, at_shared, out.source, out_shared)
-    return at_shared, out_shared
-
-
-def _to_exposures(one: OrbitSystem, source: np.ndarray, at_shared: np.ndarray) -> np.ndarray:
-    out = np.empty_like(one.sides)
-    kernels.to_exposures(*_measurements(one), one.coupling, source, at_shared, out)
-    return out
-
-
-def _measurements(one: OrbitSystem) -> tuple:
-    return one.orbit.source, one.orbit.offset, one.t, one.kept
+    def __call__(self, problem: Problem) -> Sums:
+        """What sums the measurements of a problem, for as many linearisations as are wanted."""
+        ...

@@ -19,7 +19,7 @@ from galcen.astrometry.iterative.options import Alone, Hooks, Options, Progress,
 from galcen.astrometry.iterative.outcome import outcome
 from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.problem import Problem, arranged, start
-from galcen.astrometry.iterative.products import Unknowns
+from galcen.astrometry.iterative.products import Sums, Unknowns
 from galcen.astrometry.iterative.result import Iteration, Result
 from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
 from galcen.errors import ConvergenceError
@@ -82,10 +82,10 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
 
 def _solved(problem: Problem, options: Options, ranks: Ranks, hooks: Hooks) -> Result:
     """`solve`, of measurements in the solver's order."""
-    at = hooks.resume or _beginning(problem)
+    at, sums = hooks.resume or _beginning(problem), engine(options.products)(problem)
     settled, done = _settled_since(at), False
     while not done:
-        done, at, settled = _outer(problem, options, ranks, at, settled)
+        done, at, settled = _outer(problem, options, ranks, at, settled, sums)
         if hooks.report is not None:
             hooks.report(at.history[-1])
         if hooks.save is not None:
@@ -93,7 +93,7 @@ def _solved(problem: Problem, options: Options, ranks: Ranks, hooks: Hooks) -> R
         if not done and settled >= options.max_outer:
             raise ConvergenceError(_reached(at.history, options))
     noise = Noise(at.source_noise, at.exposure_noise)
-    sweep = linearise(problem, at.state, at.weight, noise, ranks, engine=engine(options.products))
+    sweep = linearise(problem, at.state, at.weight, noise, ranks, sums=sums)
     # The system at the end is there for the covariances: one more step of it, too small to change a residual,
     # takes away what the way here has left.
     inverse = TwoLevel(sweep.system, ranks, problem.sources)
@@ -123,15 +123,14 @@ def _settled_since(at: Progress) -> int:
 
 
 def _outer(
-    problem: Problem, options: Options, ranks: Ranks, at: Progress, settled: int
+    problem: Problem, options: Options, ranks: Ranks, at: Progress, settled: int, sums: Sums
 ) -> tuple[bool, Progress, int]:
     """One outer step: whether it was the last, where it leads, and steps since the weights were set."""
     begin = time.perf_counter()
     before = at.history[-1].largest_step if at.history else np.inf
     is_set = before < 1.0 and at.n_weights < MAX_WEIGHTS
     noise = Noise(at.source_noise, at.exposure_noise)
-    made_by = engine(options.products)
-    sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust, made_by)
+    sweep = linearise(problem, at.state, at.weight, noise, ranks, is_set and options.robust, sums)
     is_new = False
     if is_set:
         found = noise
@@ -140,8 +139,10 @@ def _outer(
         is_new = _has_changed(ranks, at, sweep, found)
         if found is not noise and is_new:
             # Errors have changed after the derivatives were divided by them.
-            noise = found
-            sweep = linearise(problem, at.state, sweep.weight, noise, ranks, engine=made_by)
+            noise, weight = found, sweep.weight
+            # Two systems may be more than the memory holds.
+            del sweep
+            sweep = linearise(problem, at.state, weight, noise, ranks, sums=sums)
     linearised = time.perf_counter()
     solved = _solve(problem, sweep.system, options, ranks, before)
     largest, median = _sizes(sweep.system, solved.step)

@@ -17,17 +17,22 @@ Bombrun et al. (2012), A&A 538, A77; Lindegren et al. (2012), A&A 538, A78, sect
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from galcen.astrometry.iterative import accumulation
 from galcen.astrometry.iterative.arrow import Arrow
-from galcen.astrometry.iterative.kernels import N_KEPT
-from galcen.astrometry.iterative.model import Shared, found, groups, sources_of, unit_of
+from galcen.astrometry.iterative.host import OnHost
+from galcen.astrometry.iterative.model import Shared, sources_of, unit_of
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_EXPOSURE, N_SOURCE, Orbit, Problem, State
-from galcen.astrometry.iterative.products import Engine, OnHost, OrbitSystem, Products, UnitSystem
+from galcen.astrometry.iterative.products import (
+    Measured,
+    OrbitSystem,
+    Point,
+    Products,
+    Sums,
+    UnitSystem,
+)
 from galcen.errors import ConvergenceError
 from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
 
@@ -103,7 +108,7 @@ def linearise(
     noise: Noise,
     ranks: Ranks,
     reweigh: bool = False,
-    engine: Engine = OnHost,
+    sums: Sums | None = None,
 ) -> Sweep:
     """The linear system at a state.
 
@@ -119,75 +124,65 @@ def linearise(
         Those that share the problem.
     reweigh
         Set the weights anew from the residuals.
-    engine
-        What makes the products with the system.
+    sums
+        What sums the measurements; None: `OnHost`. What it summed before is forgotten.
 
     Raises
     ------
     ConvergenceError
         The unknowns of an exposure are determined neither by its measurements nor by priors.
     """
-    n_src = len(problem.sources.ra)
-    sums = _Sums(problem, n_src)
+    total, sums = _Total(problem), sums or OnHost(problem)
+    sums.begin()
     residual = [np.empty(0)] * len(problem.orbits)
     weights = [np.empty(0)] * len(problem.orbits)
     units: list[UnitSystem] = []
     gathered = sources_of(problem, state)
     for number in sorted({orbit.unit for orbit in problem.orbits}):
         members = [k for k, orbit in enumerate(problem.orbits) if orbit.unit == number]
-        unit = _Unit(problem, [problem.orbits[k] for k in members], n_src)
+        sums.begin_unit(members)
+        unit = _Unit.zeros(problem)
         kept: list[OrbitSystem] = []
         for k in members:
             orbit = problem.orbits[k]
             shared = Shared(gathered, unit_of(problem, state, orbit), state.chip)
-            at = (shared, state.exposure[k], weight[k], noise.of(orbit, k))
-            one, residual[k], weights[k] = _orbit(problem, orbit, at, unit, sums, reweigh)
-            kept.append(one)
-        unknowns = sums.add_unit(number, unit)
-        units.append(UnitSystem(unknowns, tuple(kept), unit.rows, unit.coupling, unit.matrix))
-    products = engine(tuple(units), n_src, sums.n_calibration)
-    made = sums.system(problem, state, tuple(units), products, ranks)
-    return Sweep(made, tuple(residual), tuple(weights), sums.chi2)
+            at = Point(shared, state.exposure[k], weight[k], noise.of(orbit, k))
+            measured = sums.measured(k, at, reweigh)
+            residual[k], weights[k] = measured.residual, measured.weight
+            total.chi2 += measured.chi2 + float((total.of_exposure * at.exposure**2).sum())
+            kept.append(_eliminated(problem, orbit, at.exposure, measured, unit, sums))
+        unknowns = total.add_unit(number, unit)
+        units.append(UnitSystem(unknowns, tuple(kept), *sums.end_unit(), unit.matrix))
+    products = sums.products(tuple(units), total.n_calibration)
+    made = total.system(problem, state, tuple(units), products, sums.of_sources(), ranks)
+    return Sweep(made, tuple(residual), tuple(weights), total.chi2)
 
 
-class _Unit:
+class _Unit(NamedTuple):
     """Sums over the orbits of one calibration unit."""
 
-    def __init__(self, problem: Problem, orbits: list[Orbit], n_src: int) -> None:
-        n_shared = problem.n_unit_unknown + problem.camera.n_chip * problem.calibration.n_chip_unknown
-        seen = np.zeros(n_src, dtype=bool)
-        for orbit in orbits:
-            seen[orbit.source] = True
-        self.rows = np.flatnonzero(seen).astype(np.int32)
-        self.place = (np.cumsum(seen) - 1).astype(np.int32)
-        self.coupling = np.zeros((len(self.rows), N_SOURCE, n_shared))
-        self.matrix = np.zeros((n_shared, n_shared))
-        self.reduced = np.zeros((n_shared, n_shared))
-        self.side = np.zeros(n_shared)
+    matrix: Float[np.ndarray, "n_shared n_shared"]
+    reduced: Float[np.ndarray, "n_shared n_shared"]
+    side: Float[np.ndarray, " n_shared"]
+
+    @classmethod
+    def zeros(cls, problem: Problem) -> "_Unit":
+        n = problem.n_unit_unknown + problem.camera.n_chip * problem.calibration.n_chip_unknown
+        return cls(np.zeros((n, n)), np.zeros((n, n)), np.zeros(n))
 
 
-class _Sums:
-    """Sums over a rank's measurements, to be summed over ranks."""
+class _Total:
+    """Sums of a rank that are no engine's: to be summed over ranks."""
 
-    def __init__(self, problem: Problem, n_src: int) -> None:
+    def __init__(self, problem: Problem) -> None:
         n_chip = problem.camera.n_chip * problem.calibration.n_chip_unknown
         self.n_unit_unknown = problem.n_unit_unknown
         self.n_calibration = problem.n_unit * problem.n_unit_unknown + n_chip
-        self.moments = np.zeros((3, n_src, 12))
-        """Blocks of sources by a, d, parallax, full and reduced, times powers of the orbits' times."""
-        self.side = np.zeros((n_src, N_SOURCE))
+        self.of_exposure = exposure_precision(problem)
         self.calibration = Arrow.zeros(problem.n_unit, problem.n_unit_unknown, n_chip)
         self.reduced_calibration = Arrow.zeros(problem.n_unit, problem.n_unit_unknown, n_chip)
         self.side_calibration = np.zeros(self.n_calibration)
         self.chi2 = 0.0
-        self._scratch = np.empty(0, dtype=np.float64)
-
-    def scratch(self, shape: tuple[int, int]) -> Float[np.ndarray, "n_obs n_column"]:
-        """Memory of one orbit's rows, used again by the next: new memory takes as long as filling it."""
-        n = shape[0] * shape[1]
-        if self._scratch.size < n:
-            self._scratch = np.empty(n, dtype=np.float64)
-        return self._scratch[:n].reshape(shape)
 
     def add_unit(self, number: int, unit: _Unit) -> Int[np.ndarray, " n_shared"]:
         """Returns the places of its unknowns."""
@@ -203,11 +198,11 @@ class _Sums:
         state: State,
         units: tuple[UnitSystem, ...],
         products: Products,
+        of_sources: tuple[np.ndarray, np.ndarray],
         ranks: Ranks,
     ) -> System:
         parts = (
-            self.moments,
-            self.side,
+            *of_sources,
             *self.calibration,
             *self.reduced_calibration,
             self.side_calibration,
@@ -232,7 +227,7 @@ class _Sums:
             *(Arrow(*three).with_diagonal(prior) for three in (matrices[:3], matrices[3:])),
             precision,
             prior,
-            exposure_precision(problem),
+            self.of_exposure,
             side + pull,
             right - prior * value,
         )
@@ -273,36 +268,13 @@ def _with_motions(moments: Float[np.ndarray, "3 n_src 6"]) -> Float[np.ndarray, 
     return out
 
 
-def _orbit(
-    problem: Problem, orbit: Orbit, at: tuple, unit: _Unit, sums: _Sums, reweigh: bool
-) -> tuple[OrbitSystem, np.ndarray, np.ndarray]:
-    """Add one orbit to the sums; returns what is kept, the residuals and the weights."""
-    shared, exposure, weight, noise = at
-    n_obs, n_exp, n_chip = len(orbit.source), orbit.n_exp, problem.camera.n_chip
-    n_term, n_own = problem.camera.optics.distortion.n_term, problem.calibration.n_chip_unknown
-    n_all = N_EXPOSURE + 2 * n_term + n_chip * n_own
-    kept = np.empty(N_KEPT * n_obs, dtype=np.float32)
-    rows = sums.scratch((n_obs, 10 + n_term + 2 * n_own))
-    residual, weights = np.empty((2, n_obs)), np.empty((1, n_obs))
-    matrix, sides = np.zeros((n_exp, n_all, n_all)), np.zeros((n_exp, n_all))
-    for inside, group in groups(orbit, n_chip, exposure, weight, noise):
-        result = jax.tree.map(np.asarray, found(problem, shared, group, reweigh))
-        parts, span = result.blocks, (inside.first, inside.last)
-        by_source, by_exposure, *others = (
-            part.reshape(-1, *group.source.shape) for part in parts.derivatives
-        )
-        sums.chi2 += float(result.chi2)
-        accumulation.unpadded(*span, result.residual, residual)
-        accumulation.unpadded(*span, result.weight[None], weights)
-        accumulation.keep_group(
-            *span, inside.exposure, orbit.offset, by_source, by_exposure, tuple(others), kept, rows
-        )
-        accumulation.add_sides(*span, orbit.source, parts.source_right, sums.side)
-        accumulation.add_group(
-            inside.exposure, inside.chip, parts.shared, parts.shared_right, n_own, matrix, sides
-        )
+def _eliminated(
+    problem: Problem, orbit: Orbit, exposure: np.ndarray, measured: Measured, unit: _Unit, sums: Sums
+) -> OrbitSystem:
+    """Eliminate the exposures of an orbit, and add it to the sums; returns what is kept."""
+    matrix, sides = measured.matrix, measured.sides
     # Derivatives by motion and drift take the time of the orbit for that of its exposures: 1e-4 yr of a year.
-    t, drift = np.full(n_exp, _time(orbit)), np.ones(1)
+    t, drift = _time(orbit), np.ones(1)
     if problem.calibration.drift:
         drift = np.array([1.0, orbit.drift.mean()])
         sides = with_drift(problem, sides, orbit.drift[:, None])
@@ -313,19 +285,14 @@ def _orbit(
     root = _inverse_roots(matrix[:, own, own] + np.diag(precision), orbit)
     coupling = np.ascontiguousarray(matrix[:, own, rest])
     half = (root @ coupling).reshape(-1, coupling.shape[2])
-    total = matrix[:, rest, rest].sum(0)
-    unit.matrix += total
-    unit.reduced += total - half.T @ half
-    unit.side += sides[:, rest].sum(0)
-    sums.chi2 += float((precision * exposure**2).sum())
-    by_position = np.zeros((len(sums.side), 12))
-    accumulation.add_sources(orbit.source, orbit.offset, kept, root, by_position)
-    for power in range(3):
-        sums.moments[power] += t[0] ** power * by_position
-    accumulation.add_couplings(orbit.source, unit.place, orbit.chip, rows, n_term, t[0], drift, unit.coupling)
+    whole = matrix[:, rest, rest].sum(0)
+    unit.matrix[:] += whole
+    unit.reduced[:] += whole - half.T @ half
+    unit.side[:] += sides[:, rest].sum(0)
+    kept = sums.eliminated(root, t, drift)
     inverse = root.swapaxes(1, 2) @ root
-    one = OrbitSystem(orbit, t, kept, inverse, coupling, sides[:, own] - precision * exposure)
-    return one, residual, weights[0]
+    own_sides = sides[:, own] - precision * exposure
+    return OrbitSystem(orbit, np.full(orbit.n_exp, t), kept, inverse, coupling, own_sides)
 
 
 def _time(orbit: Orbit) -> float:
