@@ -307,7 +307,7 @@ def test_conjugate_gradients_on_the_device(plain):
 
 @pytest.mark.parametrize("scheme", ["cg", "block-gauss-seidel"])
 def test_solution_does_not_depend_on_the_place(scheme):
-    """Weights and noise are set on the way: sources to 1e-9 of the errors, covariances as draws are solved."""
+    """Weights and noise are set on the way: sources to 1e-9 of the errors, covariances as draws are."""
     mock = global_mock(n_orbit=3, n_exp=5, n_src=80)
     robust = {"robust": True, "excess_noise": "source"} if scheme == "cg" else {}
     options, hooks = OPTIONS._replace(scheme=scheme, **robust), Hooks(probe_key=jax.random.key(1))
