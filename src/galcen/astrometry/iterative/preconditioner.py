@@ -13,7 +13,8 @@ of the calibration, B the sum over its units, and P polynomials of second degree
     Z_2 = (Z;\; -A^{-1} S_{cs} Z),\quad Z = D^{-1} (D - \Pi) P,\quad
     E = Z^T S_{ss} Z - Z^T S_{sc} A^{-1} S_{cs} Z,
 
-where Pi are the priors of the sources. Where there is one unit, B is the identity, the first two terms are
+where Pi are the priors of the sources. Where exposures have but a few stars, T takes off less: it has to be
+positive, which D in the place of S_ss does not ensure then. Where there is one unit, B is the identity, the first two terms are
 the elimination of the sources, and the one with A has to go.
 
 References
@@ -77,7 +78,7 @@ class TwoLevel:
         own = self._coupling.reshape(-1, self._coupling.shape[2])
         through = (self._source @ self._coupling).reshape(own.shape)
         common = np.block([[block.unit.sum(0), block.mixed.sum(0)], [block.mixed.sum(0).T, block.chips]])
-        self._common = _inverse(common - own.T @ through, np.diagonal(common), is_whole=True)
+        self._common = _inverse(_eliminated(common, own.T @ through), np.diagonal(common), is_whole=True)
         self._pattern = _patterns(system, self._source, sources)
         self._answer, self._smooth = self._of_patterns(system, ranks)
 
@@ -130,6 +131,18 @@ class TwoLevel:
         answer = np.stack([self._factor.solve(column) for column in coupled.T], axis=1)
         full = np.tensordot(self._pattern, system.source @ self._pattern, axes=([0, 1], [0, 1]))
         return answer, _inverse(full - lost - coupled.T @ answer, np.diagonal(full), is_whole=False)
+
+
+def _eliminated(
+    common: Float[np.ndarray, "n_shared n_shared"], by_sources: Float[np.ndarray, "n_shared n_shared"]
+) -> Float[np.ndarray, "n_shared n_shared"]:
+    """T; less is taken off where it would not be positive."""
+    scale = 1.0 / np.sqrt(np.diagonal(common))
+    for share in (1.0, 0.5):
+        left = common - share * by_sources
+        if np.linalg.eigvalsh(left * scale[:, None] * scale)[0] > -SMALLEST:
+            return left
+    return common
 
 
 def _common_couplings(system: System, ranks: Ranks) -> Float[np.ndarray, "n_src 5 n_shared"]:

@@ -6,7 +6,7 @@ from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
 
 from galcen.astrometry.iterative import cg
 from galcen.astrometry.iterative.gauge import calibration_without_gauge, convention_rows
-from galcen.astrometry.iterative.operator import inverse5
+from galcen.astrometry.iterative.operator import inverse5, right_side
 from galcen.astrometry.iterative.options import Alone
 from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.products import Unknowns
@@ -97,6 +97,27 @@ def test_it_is_positive(case):
         found = dense(TwoLevel(system, ALONE, problem.sources, block), system.shape[0], len(matrix))
         scaled = found / size / size[:, None]
         assert np.linalg.eigvalsh(scaled + scaled.T)[0] > 0
+
+
+@pytest.mark.parametrize("n_src", [4, 12, 40])
+def test_it_is_positive_where_exposures_have_few_stars(n_src):
+    """There attitudes tie the stars to each other, and their blocks may be eliminated in part alone."""
+    problem, system = made(n_orbit=5, n_exp=8, n_src=n_src, turn=0.0)
+    matrix, size = reduced_matrix(system, ALONE)
+    matrix = matrix / size / size[:, None]
+    coupling, blocks = matrix[: 5 * n_src, 5 * n_src :], np.linalg.inv(diagonal_blocks(system))
+    whole = matrix[5 * n_src :, 5 * n_src :] - coupling.T @ blocks @ coupling
+    scale = np.sqrt(np.diagonal(matrix[5 * n_src :, 5 * n_src :]))
+    assert np.linalg.eigvalsh(whole / scale / scale[:, None])[0] < -0.01
+
+    inverse = TwoLevel(system, ALONE, problem.sources)
+    size = np.sqrt(np.diagonal(np.linalg.inv(matrix)))
+    scaled = dense(inverse, n_src, len(matrix)) / size / size[:, None]
+    assert np.linalg.eigvalsh(scaled + scaled.T)[0] > 0
+    found = cg.solve(system, ALONE, inverse, tolerance=1e-8, max_product=100)
+    expected = np.linalg.solve(matrix, np.concatenate([g.ravel() for g in right_side(system, ALONE)]))
+    assert found.is_settled
+    assert np.abs((found.step.source.ravel() - expected[: 5 * n_src]) / size[: 5 * n_src]).max() < 1e-3
 
 
 class Blocks:
