@@ -14,8 +14,8 @@ of the calibration, B the sum over its units, and P polynomials of second degree
     E = Z^T S_{ss} Z - Z^T S_{sc} A^{-1} S_{cs} Z,
 
 where Pi are the priors of the sources. Where exposures have but a few stars, T takes off less: it has to be
-positive, which D in the place of S_ss does not ensure then. Where there is one unit, B is the identity, the first two terms are
-the elimination of the sources, and the one with A has to go.
+positive, which D in the place of S_ss does not ensure then. Where there is one unit, B is the identity, the
+first two terms are the elimination of the sources, and the one with A has to go.
 
 References
 ----------
