@@ -13,7 +13,7 @@ _CHUNK = 64
 """Measurements whose blocks are made together, or that are copied together: they stay in the first cache."""
 
 BLOCK = 256
-"""Sources whose couplings with an orbit are summed together: they stay in the second cache."""
+"""Sources whose couplings with an orbit, or vectors, are taken together: they stay in the second cache."""
 
 
 @compiled

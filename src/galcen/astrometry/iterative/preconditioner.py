@@ -25,9 +25,10 @@ Tang, Nabben, Vuik & Erlangga (2009), J. Sci. Comput. 39, 340 (additive coarse-g
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from galcen.astrometry.iterative.arrow import Arrow, ArrowFactor
+from galcen.astrometry.iterative.field import places
 from galcen.astrometry.iterative.operator import inverse5
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.problem import N_SOURCE, Sources
@@ -172,28 +173,12 @@ def _patterns(
     """Z: polynomials over the field in each of the unknowns, as far as its measurements move a source."""
     is_seen = (system.source != system.prior_source).any(axis=(1, 2))
     moved = blocks @ (system.reduced_source - system.prior_source) * is_seen[:, None, None]
-    x, y = _places(sources, is_seen)
+    x, y = places(sources, is_seen.astype(np.float64))
+    # Only what the patterns span counts; of the order of 1 their products are exact.
+    size = max(float(np.hypot(x, y)[is_seen].max(initial=0.0)), np.finfo(float).tiny)
+    x, y = x / size, y / size
     powers = [x**i * y**j for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
     return np.einsum("sij,ms->sijm", moved, np.stack(powers)).reshape(len(x), N_SOURCE, -1)
-
-
-def _places(sources: Sources, is_seen: Bool[np.ndarray, " n_src"]) -> Float[np.ndarray, "2 n_src"]:
-    """To the east and north of the middle of the measured ones, whose largest is 1."""
-    direction = np.stack(
-        [
-            np.cos(sources.dec) * np.cos(sources.ra),
-            np.cos(sources.dec) * np.sin(sources.ra),
-            np.sin(sources.dec),
-        ]
-    )
-    if not is_seen.any():
-        return np.zeros((2, len(sources.ra)))
-    x, y, z = direction[:, is_seen].mean(axis=1)
-    ra, dec = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
-    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
-    north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
-    places = np.stack([east, north]) @ direction
-    return places / max(float(np.abs(places[:, is_seen]).max()), np.finfo(float).tiny)
 
 
 def _inverse(

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from galcen.astrometry.iterative import accumulation, cg
+from galcen.astrometry.iterative.field import places
 from galcen.astrometry.iterative.model import Shared, groups, noise_products, sources_of, unit_of
 from galcen.astrometry.iterative.operator import by_exposures, inverse5, nothing, summed
 from galcen.astrometry.iterative.options import Ranks
@@ -138,15 +139,7 @@ def _patterns(sources: Sources, by: Float[np.ndarray, " n_src"]) -> Float[np.nda
     total = by.sum()
     if not total > 0:
         return np.zeros((3, len(by)))
-    ra, dec = sources.ra, sources.dec
-    x, y, z = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]) @ by
-    ra_0, dec_0 = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
-    place = np.stack(
-        [
-            np.cos(dec) * np.sin(ra - ra_0),
-            np.sin(dec) * np.cos(dec_0) - np.cos(dec) * np.sin(dec_0) * np.cos(ra - ra_0),
-        ]
-    )
+    place = places(sources, by)
     centred = place - (place @ by / total)[:, None]
     centred = np.where(np.abs(centred) > SAME_PLACE, centred, 0.0)
     return np.concatenate([np.ones((1, len(by))), centred]) * by
