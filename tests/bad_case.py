@@ -21,10 +21,10 @@ class Case(NamedTuple):
     example: str
     """What this input is, in a few words; unique within its kind."""
     run: Callable[[Path], object]
-    """Makes the input in an empty folder and hands it to galcen; whatever galcen writes goes to `folder / "out"`.
+    """Makes the input in an empty folder and hands it to galcen; what galcen writes goes to `folder / "out"`.
     Where the input is to be taken, this asserts that the result is right."""
     says: tuple[str, ...] = ()
-    """Words of the error or the warning; those of the case alone, such as the name of the file and the row."""
+    """Words of the error or the warning, such as the name of the file and the row."""
     outcome: Literal["refused", "warned", "taken"] = "refused"
 
 

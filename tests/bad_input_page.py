@@ -15,9 +15,9 @@ LONGEST = 400
 
 HEAD = """# Bad input, and what a user sees of it
 
-Made by `.venv/bin/python tests/bad_input_page.py` from the tables in `tests/bad_input`, whose cases are all run by
-`make test`. "Refused" is one error, and nothing is written; "warned" is a line in the log of the job; "taken" means that the
-input is understood and the result is checked.
+Made by `.venv/bin/python tests/bad_input_page.py` from the tables in `tests/bad_input`, whose cases are all
+run by `make test`. "Refused" is one error, and nothing is written; "warned" is a line in the log of the job;
+"taken" means that the input is understood and the result is checked.
 
 | kind | tried | examples | what a user sees of the first |
 | --- | --- | --- | --- |
@@ -53,6 +53,7 @@ def _cell(text: str) -> str:
 def main() -> None:
     """Run the first case of each kind and write the page."""
     import jax  # deferred: the test of the page needs no numerics
+
     from bad_case import observe
 
     jax.config.update("jax_enable_x64", True)
