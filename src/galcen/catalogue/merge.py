@@ -24,7 +24,9 @@ _BEST = (
 )
 """Quantities that are taken together, by the error that stands second."""
 
-_DISTANCES = ("r_lo_photogeo", "r_med_photogeo", "r_hi_photogeo")
+_GIVEN = (("r_med_photogeo", "r_lo_photogeo", "r_hi_photogeo"), ("a_ks_obs",))
+"""Quantities without errors that are taken together, from the last survey that has the first of them."""
+
 _PLACE = ("source_id", "ra", "dec", "ref_epoch", "glon", "glat")
 _INJECTED = ("true_comp", "true_id", "true_dist", "true_mass_ini", "true_pml", "true_pmb", "true_rv")
 
@@ -127,9 +129,10 @@ def _add_matched(stars: dict[str, np.ndarray], survey: Survey, pairs: Pairs) -> 
             stars[name][rows[better]] = new[name][better]
     known = new["gaia_source_id"] >= 0
     stars["gaia_source_id"][rows[known]] = new["gaia_source_id"][known]
-    known = np.isfinite(new["r_med_photogeo"])
-    for name in _DISTANCES:
-        stars[name][rows[known]] = new[name][known]
+    for group in _GIVEN:
+        known = np.isfinite(new[group[0]])
+        for name in group:
+            stars[name][rows[known]] = new[name][known]
 
 
 def _cost(stars: Table, group: tuple[str, ...]) -> np.ndarray:

@@ -10,6 +10,8 @@ from galcen.config.survey_tables import SurveyTable
 
 Band = Literal["J", "H", "Ks", "Hw"]
 
+_NEEDED = {"J": {"mj"}, "H": {"mh"}, "Ks": {"mks"}, "Hw": {"mj", "mh"}}
+
 
 class Merge(Section):
     """How the surveys' stars are matched."""
@@ -52,7 +54,8 @@ class Catalogue(Section):
     merge: Merge = Merge()
     """Matching of the surveys."""
     selection: Selection | None = Selection()
-    """Magnitude limits; null keeps every star (only with `source: files`)."""
+    """Magnitude limits, which leave out stars without a magnitude in their band; null keeps every star
+    (only with `source: files`)."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -64,6 +67,14 @@ class Catalogue(Section):
             raise ValueError("source = model needs a magnitude `selection`")
         if self.source == "files" and all(table.role == "link" for table in self.files):
             raise ValueError("every table has role: link; at least one must have role: detections")
+        if self.source == "files" and self.selection is not None:
+            mapped = {name for table in self.files for name in table.columns}
+            missing = sorted(_NEEDED[self.selection.band] - mapped)
+            if missing:
+                raise ValueError(
+                    f"selection.band = {self.selection.band}, but no table maps {' and '.join(missing)}: "
+                    "every star would be left out; choose another band, or set selection: null"
+                )
         names = self.surveys
         if len(set(names)) < len(names):
             raise ValueError(f"two surveys have the same name: {', '.join(names)}")

@@ -11,8 +11,9 @@ from galcen.config.sky import Footprint
 
 _MEASURED = ("mj", "mh", "mks", "parallax", "pmra", "pmdec", "radial_velocity")
 _BARE = ("source_id", "gaia_source_id", "ruwe")
+_BANDS = ("mj", "mh", "mks")
 _DISTANCES = ("r_lo_photogeo", "r_med_photogeo", "r_hi_photogeo")
-_KNOWN = {"ra", "dec", *_BARE, *_DISTANCES} | {
+_KNOWN = {"ra", "dec", "a_ks", *_BARE, *_DISTANCES} | {
     name + suffix for name in _MEASURED for suffix in ("", "_error")
 }
 
@@ -30,9 +31,11 @@ class SurveyTable(Section):
     """Format of the table; `auto` goes by the file's ending (.csv; .tsv, .tab, .cat, .txt; .fits,
     .fit; .vot, .votable, .xml; .parquet, .pq; .ecsv; all but Parquet also with .gz)."""
     columns: dict[str, str]
-    """Column map: galcen's name -> the table's name. `ra` and `dec` are required (ICRS); known are
+    """Column map: galcen's name -> the table's name. `ra` and `dec` are required (ICRS), and a magnitude
+    or a parallax with its error; stars that have neither are left out. Known are
     source_id, ra, dec, mj, mh, mks, parallax, pmra, pmdec, radial_velocity, each of the last seven
-    with _error, ruwe, gaia_source_id and r_lo_photogeo, r_med_photogeo, r_hi_photogeo (distances of
+    with _error, ruwe, gaia_source_id, a_ks (extinction of the star in Ks as somebody measured it, taken
+    instead of the map's) and r_lo_photogeo, r_med_photogeo, r_hi_photogeo (distances of
     Bailer-Jones et al. 2021). source_id are integers from 0 to 2^53 - 1, unique over all tables; in a
     table without them the stars get their row number, from 1, plus 10^12 times the table's place in
     `files`, from 0. pmra has cos dec in it."""
@@ -89,8 +92,12 @@ class SurveyTable(Section):
 
     @model_validator(mode="after")
     def _fit_the_columns(self) -> Self:
-        if self.role == "detections" and not {"mj", "mh", "mks"} & set(self.columns):
-            raise ValueError("at least one of mj, mh, mks must be mapped to a column of the table")
+        has_parallax = {"parallax", "parallax_error"} <= set(self.columns)
+        if self.role == "detections" and not set(_BANDS) & set(self.columns) and not has_parallax:
+            raise ValueError(
+                "at least one of mj, mh, mks, or parallax with parallax_error, must be mapped to a column of "
+                "the table"
+            )
         if set(_DISTANCES) & set(self.columns) and not set(_DISTANCES) <= set(self.columns):
             raise ValueError(f"map all three of {', '.join(_DISTANCES)}, or none")
         if ("pmra" in self.columns) != ("pmdec" in self.columns):
@@ -98,7 +105,7 @@ class SurveyTable(Section):
         unknown = sorted(set(self.units) - (set(self.columns) - set(_BARE)))
         if unknown:
             raise ValueError(f"units.{unknown[0]}: no such column with a unit in the column map")
-        bare = [name for name in ("mj", "mh", "mks") if name in self.columns]
+        bare = [name for name in _BANDS if name in self.columns]
         bare = [name for name in bare if f"{name}_error" not in self.columns]
         if self.drop_without_error and bare:
             raise ValueError(

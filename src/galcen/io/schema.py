@@ -81,6 +81,9 @@ _ASTROMETRY = (
     Column(
         "r_hi_photogeo", "f8", "pc", "pos.distance;stat.value", "84 per cent quantile, Bailer-Jones+ 2021"
     ),
+    Column(
+        "a_ks_obs", "f8", "mag", "phys.absorption;em.IR.K", "extinction of the star in Ks, as given with it"
+    ),
 )
 
 # What a simulated survey knows of its stars; missing for real ones.
@@ -167,7 +170,7 @@ _CLASS = tuple(
 )
 
 _DIST_SOURCE = Column(
-    "dist_source", "i1", "", "meta.code", "0 photometry, 1 photometry and parallax, 2 Bailer-Jones"
+    "dist_source", "i1", "", "meta.code", "0 photometry, 1 parallax and photometry, if any, 2 Bailer-Jones"
 )
 
 POSTERIOR = Table(

@@ -23,6 +23,7 @@ UNITS = {
     "pmra": u.mas / u.yr,
     "pmdec": u.mas / u.yr,
     "radial_velocity": u.km / u.s,
+    "a_ks": u.mag,
     "r_lo_photogeo": u.pc,
     "r_med_photogeo": u.pc,
     "r_hi_photogeo": u.pc,
@@ -39,6 +40,9 @@ BRIGHTEST, FAINTEST = -6.0, 35.0
 
 WORST_ERROR = 10.0
 """An error this large [mag] is no measurement either."""
+
+MOST_EXTINCTION = 20.0
+"""Behind more than this [mag in Ks] no survey sees a star."""
 
 _SENTINEL = "leave missing values empty, or list their number under `missing_values`"
 
@@ -165,7 +169,7 @@ def _check(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:
         refuse(name, ~np.isfinite(columns[name]), "a finite angle; stars without position must go")
     refuse("ra", np.abs(columns["ra"]) > 360, "a right ascension from -360 to 360 deg; see `units`")
     refuse("dec", np.abs(columns["dec"]) > 90, "a declination from -90 to 90 deg; are ra and dec swapped?")
-    for name in (*MEASURED, *DISTANCES, "ruwe"):
+    for name in (*MEASURED, *DISTANCES, "ruwe", "a_ks"):
         if name in columns:
             refuse(name, np.isinf(columns[name]), f"a finite number; {_SENTINEL}")
     for name in BANDS:
@@ -173,6 +177,9 @@ def _check(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:
             magnitude = columns[name]
             strange = (magnitude < BRIGHTEST) | (magnitude > FAINTEST)
             refuse(name, strange, f"a magnitude from {BRIGHTEST:g} to {FAINTEST:g}; {_SENTINEL}")
+    if "a_ks" in columns:
+        strange = (columns["a_ks"] < 0) | (columns["a_ks"] > MOST_EXTINCTION)
+        refuse("a_ks", strange, f"an extinction in Ks from 0 to {MOST_EXTINCTION:g} mag; {_SENTINEL}")
     for name in DISTANCES:
         if name in columns:
             refuse(name, columns[name] <= 0, f"a distance above 0 pc; {_SENTINEL}")

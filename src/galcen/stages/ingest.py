@@ -34,7 +34,7 @@ ID_STEP = 10**12
 N_ID_BUCKET = 64
 """Identifiers are looked through for repetitions in this many parts."""
 
-_RENAMED = {name: f"{name}_obs" for name in ("parallax", "pmra", "pmdec", "radial_velocity")}
+_RENAMED = {name: f"{name}_obs" for name in ("parallax", "pmra", "pmdec", "radial_velocity", "a_ks")}
 
 
 def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     tiles = tiles_of(settings.footprint.model_dump(), settings.tiling.model_dump())
 
     numbers = tile_of_cell(tiles)
-    counts = dict.fromkeys(("read", "outside_footprint", "no_magnitude"), 0)
+    counts = dict.fromkeys(("read", "outside_footprint", "no_measurement"), 0)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
         buckets = RowBuckets(Path(scratch) / "rows", survey.path)
@@ -112,8 +112,8 @@ def _place(
     counts["read"] += len(tile_number)
     counts["outside_footprint"] += int(np.count_nonzero(tile_number == OUTSIDE))
     if survey.role == "detections":
-        dark = _without_magnitude(survey, stars) & (tile_number != OUTSIDE)
-        counts["no_magnitude"] += int(np.count_nonzero(dark))
+        dark = _without_measurement(survey, stars) & (tile_number != OUTSIDE)
+        counts["no_measurement"] += int(np.count_nonzero(dark))
         tile_number = np.where(dark, OUTSIDE, tile_number)
     return tile_number
 
@@ -178,21 +178,26 @@ def _tiles(
     return numbers[cell]
 
 
-def _without_magnitude(survey: SurveyTable, stars: dict[str, np.ndarray]) -> np.ndarray:
-    """Whether a star has no magnitude, once those that are mere limits are dropped."""
+def _without_measurement(survey: SurveyTable, stars: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether a star has neither a magnitude, once mere limits are dropped, nor a parallax with its error."""
     present = [name for name in BANDS if name in stars]
     if survey.drop_without_error:
         for name in present:
             limit = np.isnan(stars[f"{name}_error"]) & ~np.isnan(stars[name])
             stars[name] = np.where(limit, np.nan, stars[name])
-    return np.logical_and.reduce([np.isnan(stars[name]) for name in present])
+    dark = np.ones(len(stars["ra"]), dtype=bool)
+    for name in (*present, "parallax_error"):
+        if name in stars:
+            dark &= np.isnan(stars[name])
+    return dark
 
 
 def _report(survey: SurveyTable, counts: dict[str, int], n_tile: int) -> None:
-    kept = counts["read"] - counts["outside_footprint"] - counts["no_magnitude"]
+    kept = counts["read"] - counts["outside_footprint"] - counts["no_measurement"]
     log.info(
-        "%s: %d stars read, %d outside the footprint, %d without any magnitude, %d kept in %d tiles",
-        *(survey.path, counts["read"], counts["outside_footprint"], counts["no_magnitude"], kept, n_tile),
+        "%s: %d stars read, %d outside the footprint, %d with neither magnitude nor parallax, "
+        "%d kept in %d tiles",
+        *(survey.path, counts["read"], counts["outside_footprint"], counts["no_measurement"], kept, n_tile),
     )
     if kept == 0:
         log.warning("%s: no star is left; see `footprint` and the table's `cuts`", survey.path)

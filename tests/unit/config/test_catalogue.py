@@ -20,15 +20,28 @@ def files(*tables: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 def test_a_table_needs_positions_and_one_band_only():
     """Everything else has a default; the errors of the magnitudes may be missing."""
-    settings = parse(files(table(columns={"ra": "RA", "dec": "DE", "mh": "H"})))
+    settings = parse(files(table(columns={"ra": "RA", "dec": "DE", "mh": "H"}), selection=None))
     survey = settings.catalogue.files[0]
     assert (survey.format, survey.drop_without_error, survey.missing_values) == ("auto", False, ())
     assert settings.catalogue.surveys == ("S",)
 
 
+def test_a_parallax_with_its_error_stands_for_a_magnitude():
+    """A table of stars without magnitudes is one of detections too, where no magnitude selects."""
+    columns = {"ra": "RA", "dec": "DE", "parallax": "plx", "parallax_error": "e_plx"}
+    settings = parse(files(table(columns=columns), selection=None))
+    assert settings.catalogue.files[0].role == "detections"
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        (
+            files(table(columns={"ra": "RA", "dec": "DE", "parallax": "plx"})),
+            "or parallax with parallax_error",
+        ),
+        (files(table(columns={"ra": "RA", "dec": "DE", "mh": "H"})), "band = Ks, but no table maps mks"),
+        (files(table(), selection={"band": "Hw"}), "band = Hw, but no table maps mh and mj"),
         (files(table(column_map={})), r"catalogue\.files\.0\.column_map: unknown key"),
         (files(table(columns={"ra": "RA", "dec": "DE", "mk": "K"})), "unknown name mk; known are .*mks"),
         (files(table(columns={"ra": "RA", "mks": "K"})), "dec must be mapped"),

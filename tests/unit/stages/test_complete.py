@@ -19,7 +19,7 @@ from galcen.stages import complete
 
 FOOTPRINT = {"l_min": 0.5, "l_max": 0.6, "b_min": 0.1, "b_max": 0.2}
 TILE = "t400_404"
-COLUMNS = {"ra": "ra", "dec": "dec", "mks": "k"}
+COLUMNS = {"ra": "ra", "dec": "dec", "mj": "j", "mh": "h", "mks": "k"}
 
 
 def stars(ids: list[int], lon: Any = None, lat: Any = None, **columns: Any) -> dict[str, np.ndarray]:

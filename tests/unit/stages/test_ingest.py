@@ -195,7 +195,7 @@ def test_every_star_is_counted(tmp_path):
             assert json.loads(file.attrs["counts"]) == {
                 "read": 400,
                 "outside_footprint": int((~inside).sum()),
-                "no_magnitude": int(dark.sum()),
+                "no_measurement": int(dark.sum()),
             }
     assert len(merged(tiles)["ra"]) == int((inside & ~dark).sum())
 
