@@ -14,6 +14,9 @@ from galcen.io.text import write_text
 from galcen.stages.versions import VERSIONS
 
 try:
+    # Snakemake keeps the last of two equal keys; read strictly, each file is checked again.
+    for file in workflow.configfiles:
+        galcen.config.read_document(Path(file))
     SETTINGS = galcen.config.parse(config)
     TILES = {
         tile.name: tile

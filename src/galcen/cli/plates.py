@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +14,10 @@ def joint_plates(
     options: Annotated[str, typer.Option(help="JSON; docs/plates.md lists the keys.")] = "{}",
 ) -> None:
     """Solve plates together: positions and proper motions of stars, a polynomial for every exposure."""
-    from galcen.errors import ConfigError  # deferred: keeps --help fast
+    from galcen.config import parse_json  # deferred: keeps --help fast
     from galcen.stages import joint_plates as stage  # deferred: keeps --help fast
 
-    try:
-        values = json.loads(options)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"--options: no JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError('--options: expected a JSON object such as {"order": 2}')
-    stage.run(files, output, values)
+    stage.run(files, output, parse_json(options, "--options"))
 
 
 COMMANDS = (joint_plates,)

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import NAME_LENGTH, Section
 from galcen.config.calibration import Calibration
 from galcen.config.catalogue import Catalogue
+from galcen.config.documents import parse_json, read_document
+from galcen.config.faults import validated
 from galcen.config.galaxy import Extinction, Galaxy, Tables
 from galcen.config.inference import Draw, Posterior
 from galcen.config.observation import Observation
@@ -22,15 +22,14 @@ from galcen.config.sky import Footprint, Tiling
 from galcen.config.solver import Solver
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
-from galcen.errors import ConfigError
 
-__all__ = ["Config", "load", "parse", "section_json"]
+__all__ = ["Config", "load", "parse", "parse_json", "read_document", "section_json", "validated"]
 
 
 class Config(Section):
     """A whole run."""
 
-    run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=NAME_LENGTH)
     """Name of the run; everything it makes lies under results/<run>/."""
     seed: int = Field(1, ge=0, lt=2**63)
     """Seed of everything random."""
@@ -98,34 +97,15 @@ def parse(values: dict[str, Any], origin: str = "configuration") -> Config:
     ConfigError
         One line per fault: the key, what was found and what is expected.
     """
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{origin}:\n" + "\n".join(map(_fault, error.errors()))) from None
+    return validated(Config, values, origin, "docs/configuration.md lists the known ones")
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file (YAML)."""
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys to values")
-    return parse(values, str(path))
+    """Read and check a configuration file (YAML, or JSON where the name ends in .json)."""
+    return parse(read_document(path), str(path))
 
 
 def section_json(config: Config, *names: str, **extra: Any) -> str:  # noqa: ANN401 - any JSON value
     """Some sections, or all, as canonical JSON; `extra` stands beside them."""
     values = config.model_dump(mode="json", include=set(names) if names else None)
     return json.dumps({**values, **extra}, sort_keys=True, separators=(",", ":"))
-
-
-def _fault(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"  {key}: unknown key; docs/configuration.md lists the known ones"
-    message = error["msg"].removeprefix("Value error, ")
-    if isinstance(error["input"], str | int | float | bool | None):
-        message += f" (found {error['input']!r})"
-    return f"  {key}: {message}" if key else f"  {message}"

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import NAME_LENGTH, Section
 from galcen.config.sky import Footprint
 
 Magnitudes = dict[Literal["J", "H", "Ks"], float]
@@ -33,7 +33,7 @@ class Astrometry(Section):
 class DrawnSurvey(Section):
     """One survey of the model's stars."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=NAME_LENGTH)
     """Name of the survey; it names the files of its tiles."""
     role: Literal["detections", "link"] = "detections"
     """As in `files`: a `link` adds what it measured to the stars of the others."""

@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_core import from_json
+from pydantic import Field
 
 from galcen.config.base import Section
-from galcen.errors import ConfigError
+from galcen.config.documents import parse_json
+from galcen.config.faults import validated
 
 
 class IterativeProblem(Section):
@@ -43,15 +43,4 @@ def parse(text: str, **more: Any) -> IterativeProblem:  # noqa: ANN401
         One line per fault: the key, what was found and what is expected.
     """
     origin = "options of solve-iterative"
-    try:
-        values = from_json(text)
-    except ValueError as error:
-        raise ConfigError(f"{origin}: no JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f'{origin}: expected an object, say {{"robust": true}}; found {text}')
-    try:
-        return IterativeProblem.model_validate(values | more)
-    except ValidationError as error:
-        faults = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        known = f"known keys are {', '.join(IterativeProblem.model_fields)}"
-        raise ConfigError("\n".join([f"{origin}:", *faults, f"  {known}"])) from None
+    return validated(IterativeProblem, parse_json(text, origin) | more, origin)

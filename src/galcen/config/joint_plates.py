@@ -2,10 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from galcen.config.base import Section
-from galcen.errors import ConfigError
+from galcen.config.faults import validated
 
 
 class Matching(Section):
@@ -105,12 +105,4 @@ def parse(values: dict[str, Any]) -> JointPlates:
     ConfigError
         One line per fault: the key, what was found and what is expected.
     """
-    try:
-        return JointPlates.model_validate(values)
-    except ValidationError as error:
-        faults = [
-            f"  {'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        ]
-        known = f"known keys are {', '.join(JointPlates.model_fields)}"
-        raise ConfigError("\n".join(["options of joint-plates:", *faults, f"  {known}"])) from None
+    return validated(JointPlates, values, "options of joint-plates")

@@ -14,20 +14,20 @@ class PlatePriors(Section):
     as a focal length: of each such pair one needs a prior.
     """
 
-    attitude_deg: float | None = Field(1.0, gt=0, allow_inf_nan=False)
+    attitude_deg: float | None = Field(1.0, gt=0)
     """Of the pointing of each exposure, in each direction [deg]."""
-    position_angle_deg: float | None = Field(180.0, gt=0, allow_inf_nan=False)
+    position_angle_deg: float | None = Field(180.0, gt=0)
     """Of the position angle of each exposure [deg]."""
-    focal_length: float | None = Field(1.3e-4, gt=0, allow_inf_nan=False)
+    focal_length: float | None = Field(1.3e-4, gt=0)
     """Of the two focal lengths of each exposure, relative; the reference's 10 um/deg."""
-    distortion_um: float | None = Field(30.0, gt=0, allow_inf_nan=False)
+    distortion_um: float | None = Field(30.0, gt=0)
     """Of each coefficient of the distortion [um]. The reference's 1 um leaves no room for a telescope that is
     off by two pixels."""
-    chip_position_um: float | None = Field(100.0, gt=0, allow_inf_nan=False)
+    chip_position_um: float | None = Field(100.0, gt=0)
     """Of the place of each chip, in each direction [um]."""
-    chip_rotation_deg: float | None = Field(0.1, gt=0, allow_inf_nan=False)
+    chip_rotation_deg: float | None = Field(0.1, gt=0)
     """Of the rotation of each chip [deg]."""
-    pixel_size: float | None = Field(3e-3, gt=0, allow_inf_nan=False)
+    pixel_size: float | None = Field(3e-3, gt=0)
     """Of the two pixel sizes of each chip, relative."""
     source_errors: Literal["covariance", "linear_sum"] = "covariance"
     """How the catalogue's errors become those at the orbit's epoch: by the full covariance of position,

@@ -30,9 +30,9 @@ class SolverPriors(PlatePriors):
     As in `plate.priors`, which see.
     """
 
-    drift_um: float | None = Field(1.0, gt=0, allow_inf_nan=False)
+    drift_um: float | None = Field(1.0, gt=0)
     """Of the change of each coefficient of the distortion, from the middle of its time to the end [um]."""
-    chromatic_um: float | None = Field(1.0, gt=0, allow_inf_nan=False)
+    chromatic_um: float | None = Field(1.0, gt=0)
     """Of the shift of each chip with colour, in each direction [um/mag]."""
 
 

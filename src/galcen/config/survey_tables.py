@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import NAME_LENGTH, Section
 from galcen.config.cuts import parse_cut
 from galcen.config.sky import Footprint
 
@@ -21,7 +21,7 @@ _KNOWN = {"ra", "dec", "a_ks", *_BARE, *_DISTANCES} | {
 class SurveyTable(Section):
     """A user's table of stars."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=NAME_LENGTH)
     """Name of the survey; it names the files of its tiles."""
     path: str
     """The table: CSV, TSV, FITS (its first table), VOTable (its first table), Parquet or ECSV;

@@ -46,4 +46,4 @@ def test_blocks_hold_every_orbit_once():
 def test_a_fault_is_named_by_its_key(survey, words):
     with pytest.raises(ConfigError, match=words) as caught:
         parse({"survey": survey}, "mine.yaml")
-    assert len(str(caught.value).splitlines()) == 2
+    assert len(str(caught.value).splitlines()) == 1

@@ -130,7 +130,7 @@ def test_stars_outside_every_field_are_refused(tmp_path):
 
 
 def test_bad_options_and_files_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"options of exposure-plan:\n  survey\.plan\.orbits: unknown key"):
+    with pytest.raises(ConfigError, match=r"options of exposure-plan: survey\.plan\.orbits: unknown key"):
         exposure_plan.run(tmp_path / "plan.h5", {"survey": {"plan": {"orbits": 3}}})
     with pytest.raises(SchemaError, match=r"nowhere\.h5: no such file"):
         exposure_plan.run(tmp_path / "plan.h5", {}, tmp_path / "nowhere.h5")

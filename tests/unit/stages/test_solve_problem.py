@@ -156,8 +156,8 @@ def test_the_problem_is_not_overwritten(path):
     ("text", "message"),
     [
         ("{", "no JSON"),
-        ("[]", "expected an object"),
-        ('{"robust": true, "probes": 3}', "probes: Extra inputs"),
+        ("[]", "expected a JSON object"),
+        ('{"robust": true, "probes": 3}', "probes: unknown key; did you mean n_probe"),
         ('{"scheme": "lsqr"}', "scheme: Input should be 'cg' or 'block-gauss-seidel'"),
     ],
 )
