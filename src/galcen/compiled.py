@@ -5,7 +5,6 @@ others; therefore the cache's folder is named by a digest of the whole package.
 """
 
 import functools
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import ParamSpec, TypeVar
 
 import numba
 from numba.core import config
+
+from galcen.package import source_digest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,14 +27,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 @functools.cache
 def _has_cache() -> bool:
     """Point numba to this version's cache; False where it cannot be written."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     try:
         # A job's account may have no home.
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "galcen" / f"compiled-{digest.hexdigest()[:16]}"
+        folder = home / "galcen" / f"compiled-{source_digest()[:16]}"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):
         return False

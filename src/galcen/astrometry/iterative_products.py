@@ -107,8 +107,9 @@ def calibration_columns(problem: Problem, state: State) -> Columns:
 
 
 def history_columns(history: tuple[Iteration, ...]) -> Columns:
-    """A row for each outer step."""
-    columns = {name: np.array([getattr(step, name) for step in history]) for name in Iteration._fields}
+    """A row for each outer step; without times, which differ from run to run."""
+    names = [name for name in Iteration._fields if not name.startswith("seconds")]
+    columns = {name: np.array([getattr(step, name) for step in history]) for name in names}
     return columns | {"new_weights": columns["new_weights"].astype(np.int8)}
 
 

@@ -20,6 +20,15 @@ from galcen.cli import (
 )
 from galcen.errors import GalcenError
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Numbers of threads of the linear algebra libraries that NumPy and SciPy may be built with."""
+
 app = typer.Typer(
     help=__import__("galcen").__doc__,
     no_args_is_help=True,
@@ -40,12 +49,12 @@ def main() -> None:
     # Warnings of compiled libraries about the machine do not belong in the users' logs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("jax").setLevel(logging.WARNING)
-    # One thread: jobs share the machine through the workflow, and the same code runs whatever
-    # the number of cores.
+    # One thread: jobs share the machine through the workflow, and sums are the same to the last bit
+    # whatever the number of cores. NumPy and SciPy read the number when they are imported, later than this.
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     os.environ["XLA_FLAGS"] = " ".join(
         [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
     ).strip()
-    os.environ["JAX_ENABLE_X64"] = "1"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen/jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -114,12 +114,10 @@ ITERATIVE_HISTORY = Table(
         Column("median_step", "f8", "", "stat.median", "the same, median"),
         Column("n_product", "i4", "", "meta.number", "products with the normal matrix, or cycles"),
         Column("residual", "f8", "", "stat.fit.residual", "of the linear system, relative"),
-        Column("seconds_linearise", "f8", "s", "time.duration", "spent on the linearisation"),
-        Column("seconds_solve", "f8", "s", "time.duration", "spent on the linear system"),
         Column("new_weights", "i1", "", "meta.code", "1 where weights or noise were set before the step"),
     ),
 )
-"""Every outer step."""
+"""Every outer step; how long each took is in the log."""
 
 ITERATIVE_MAP = Table(
     "iterative_map",

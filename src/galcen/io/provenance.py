@@ -5,13 +5,12 @@ Two runs of the same code on the same inputs give the same bytes.
 
 import hashlib
 import json
-import subprocess
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import galcen
+from galcen.package import git_commit, source_digest
 
 PACKAGES = ("numba", "numpy", "scipy", "jax", "jaxlib", "h5py", "astropy", "healpy", "genulens")
 """Packages whose version can change a number."""
@@ -39,6 +38,7 @@ def provenance(stage: str, options: dict[str, Any], inputs: dict[str, str]) -> d
     return {
         "galcen_version": galcen.__version__,
         "git_commit": git_commit(),
+        "source": source_digest(),
         "stage": stage,
         "configuration": json.dumps(options, **canonical),
         **({"seed": str(options["seed"])} if "seed" in options else {}),
@@ -50,17 +50,6 @@ def provenance(stage: str, options: dict[str, Any], inputs: dict[str, str]) -> d
 def input_hashes(*paths: Path) -> dict[str, str]:
     """sha256 of each file, by its name."""
     return {path.name: file_sha256(path) for path in paths}
-
-
-@cache
-def git_commit() -> str:
-    """Commit of the source tree, with `+` where it is changed; empty outside a clone."""
-    root = Path(__file__).resolve().parents[3]
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _version(package: str) -> str:

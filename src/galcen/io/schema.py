@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from galcen.galaxy.components import COMPONENTS
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised when a file of an older version can no longer be read as it is."""
 
 

@@ -22,17 +22,8 @@ def by_step(history: Columns) -> Figure:
     axes[1].legend(fontsize=7)
     _positive(axes[2], number, history["residual"], "#0072B2", "o", "residual")
     axes[2].set(ylabel="residual of the linear system, relative")
-    axes[3].bar(number, history["seconds_linearise"], color="#56B4E9", label="linearisation")
-    axes[3].bar(
-        number, history["seconds_solve"], bottom=history["seconds_linearise"], color="#0072B2", label="system"
-    )
-    for x, seconds, n in zip(
-        number, history["seconds_linearise"] + history["seconds_solve"], history["n_product"], strict=True
-    ):
-        axes[3].annotate(str(int(n)), (x, seconds), ha="center", va="bottom", size=7)
-    axes[3].set(ylabel="time [s], number of products")
-    if len(number):
-        axes[3].legend(fontsize=7)
+    axes[3].bar(number, history["n_product"], color="#0072B2")
+    axes[3].set(ylabel="products with the normal matrix, or cycles")
     for axis in axes:
         axis.set_xlabel("outer step")
         axis.xaxis.get_major_locator().set_params(integer=True)
