@@ -56,8 +56,8 @@ class SurveyTable(Section):
     the flux; otherwise such a magnitude is used with `posterior.missing_error`."""
     missing_values: tuple[float, ...] = ()
     """Numbers that stand for a missing value, such as 99.999, in any column but source_id, ra and dec;
-    compared in the table's own unit. Magnitudes below -6 or above 35 and errors of 10 mag or more
-    that are not listed here are refused."""
+    compared in the table's own unit. Numbers by which archives mark missing values, and values that
+    cannot be, are refused where they are not listed here: see [bad values](bad_values.md)."""
     units: dict[str, str] = {}
     """Unit of a column where the table does not say, or says it wrongly: galcen's name -> unit as
     astropy writes it. Without either it is deg, mag, mas or mas/yr."""

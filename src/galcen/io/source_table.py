@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
-from galcen.config.survey_sources import ERROR_COLUMNS, SourceTable
+from galcen.config.survey_sources import SourceTable
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
+from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
 
@@ -44,13 +45,17 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
     parts = [batch.columns for batch in read_batches(path, table.format, kinds)]
     if not parts:
         raise SchemaError(f"{path}: the table has no rows; expected at least one star")
-    columns = {}
+    columns, stored = {}, {}
     for name, column in table.columns.items():
         values = np.concatenate([part[column].values for part in parts])
         columns[name] = values if name in _KINDS else _quantity(table, name, parts[0][column], values)
+        stored[name] = values
     n_row = len(columns["ra"])
     columns.setdefault("source_id", np.arange(n_row, dtype=np.int64))
-    _check(table, columns)
+    _check_identifiers(table, columns)
+    rows = np.arange(1, n_row + 1)
+    refuse_impossible(Place(table.path, table.columns, rows, columns["source_id"]), columns, stored)
+    columns["ra"] = columns["ra"] % 360.0
     return columns
 
 
@@ -62,29 +67,20 @@ def _quantity(table: SourceTable, name: str, raw: RawColumn, values: np.ndarray)
     return quantity(values, missing, units, where, f"survey_sources.table.units.{name}")
 
 
-def _check(table: SourceTable, columns: dict[str, np.ndarray]) -> None:
-    """Values that cannot be: the first row at fault is named."""
+def _check_identifiers(table: SourceTable, columns: dict[str, np.ndarray]) -> None:
+    """Refuse identifiers out of range, or that stand twice; the first such row is named."""
 
-    def refuse(name: str, bad: np.ndarray, expected: str) -> None:
+    def refuse(bad: np.ndarray, expected: str) -> None:
         if bad.any():
             first = int(np.argmax(bad))
             raise SchemaError(
-                f"{table.path}: row {first + 1} (source_id {columns['source_id'][first]}), column "
-                f"{table.columns.get(name, name)}: {columns[name][first]}, expected {expected} "
-                f"({np.count_nonzero(bad)} such rows)"
+                f"{table.path}: row {first + 1}, column {table.columns.get('source_id', 'source_id')}: "
+                f"{columns['source_id'][first]}, expected {expected} ({np.count_nonzero(bad)} such rows)"
             )
 
     ids = columns["source_id"]
-    refuse("source_id", (ids < 0) | (ids >= MAX_SOURCE_ID), "a whole number from 0 to 2^53 - 1")
+    refuse((ids < 0) | (ids >= MAX_SOURCE_ID), "a whole number from 0 to 2^53 - 1")
     first_of = np.unique(ids, return_index=True)[1]
     repeated = np.ones(len(ids), dtype=bool)
     repeated[first_of] = False
-    refuse("source_id", repeated, "an identifier that no row above has")
-    refuse("ra", ~(np.abs(columns["ra"]) <= 360), "a right ascension from -360 to 360 deg")
-    refuse("dec", ~(np.abs(columns["dec"]) <= 90), "a declination from -90 to 90 deg")
-    for name in set(columns) - {"source_id", "gaia_source_id"}:
-        refuse(name, np.isinf(columns[name]), "a finite number; leave missing values empty")
-    for name in ERROR_COLUMNS:
-        if name in columns:
-            refuse(name, columns[name] <= 0, "an error above 0; leave missing values empty")
-    columns["ra"] = columns["ra"] % 360.0
+    refuse(repeated, "an identifier that no row above has")

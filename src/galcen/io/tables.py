@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
+from galcen.bounds import BANDS
 from galcen.config.cuts import Cut, parse_cut
 from galcen.config.survey_tables import SurveyTable
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
+from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import Batch, read_batches
 
@@ -30,21 +32,8 @@ UNITS = {
 }
 """Unit of each column, and of its error."""
 
-BANDS = ("mj", "mh", "mks")
 MEASURED = (*BANDS, "parallax", "pmra", "pmdec", "radial_velocity")
-DISTANCES = ("r_lo_photogeo", "r_med_photogeo", "r_hi_photogeo")
 _KINDS: dict[str, Kind] = {"source_id": "identifier", "gaia_source_id": "link"}
-
-BRIGHTEST, FAINTEST = -6.0, 35.0
-"""The brightest star has Ks = -4; beyond lie values such as 99.999 or -9.99 for missing ones."""
-
-WORST_ERROR = 10.0
-"""An error this large [mag] is no measurement either."""
-
-MOST_EXTINCTION = 20.0
-"""Behind more than this [mag in Ks] no survey sees a star."""
-
-_SENTINEL = "leave missing values empty, or list their number under `missing_values`"
 
 
 def read_survey(survey: SurveyTable, first_id: int = 1) -> Iterator[dict[str, np.ndarray]]:
@@ -91,10 +80,11 @@ def _chunk(survey: SurveyTable, batch: Batch, cuts: list[Cut], first_id: int) ->
         [np.ones(n_row, bool), *(fulfils(cut, raw[cut.column].values) for cut in cuts)]
     )
     row = np.arange(batch.first, batch.first + n_row)[keep]
-    columns = {}
+    columns, stored = {}, {}
     for name, column in survey.columns.items():
         kept = RawColumn(raw[column].values[keep], raw[column].unit)
         columns[name] = kept.values.copy() if name in _KINDS else _quantity(survey, name, kept)
+        stored[name] = kept.values
     columns.setdefault("source_id", first_id + row - 1)
     columns["row"] = row
     if "source_id" in survey.columns:
@@ -103,7 +93,7 @@ def _chunk(survey: SurveyTable, batch: Batch, cuts: list[Cut], first_id: int) ->
         error = columns.get(f"{name}_error")
         if error is not None:
             error[np.isnan(columns[name])] = np.nan
-    _check(survey, columns)
+    refuse_impossible(Place(survey.path, survey.columns, row, columns["source_id"]), columns, stored)
     return columns
 
 
@@ -149,45 +139,3 @@ def refuse_repeated(survey: SurveyTable, ids: np.ndarray, rows: np.ndarray) -> N
             f"{ids[order[pair]]} is also the identifier of row {rows[order[pair]]} ({len(again)} or more "
             "such rows); identifiers must be unique"
         )
-
-
-def _check(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:
-    """Values that cannot be: the first row at fault is named."""
-
-    def refuse(name: str, bad: np.ndarray, expected: str) -> None:
-        if bad.any():
-            first = int(np.argmax(bad))
-            value = columns[name][first]
-            raise SchemaError(
-                f"{survey.path}: row {columns['row'][first]} (source_id {columns['source_id'][first]}), "
-                f"column {survey.columns[name]}: "
-                f"{'missing' if np.isnan(value) else f'{value:.10g}'}, expected "
-                f"{expected} ({np.count_nonzero(bad)} such rows)"
-            )
-
-    for name in ("ra", "dec"):
-        refuse(name, ~np.isfinite(columns[name]), "a finite angle; stars without position must go")
-    refuse("ra", np.abs(columns["ra"]) > 360, "a right ascension from -360 to 360 deg; see `units`")
-    refuse("dec", np.abs(columns["dec"]) > 90, "a declination from -90 to 90 deg; are ra and dec swapped?")
-    for name in (*MEASURED, *DISTANCES, "ruwe", "a_ks"):
-        if name in columns:
-            refuse(name, np.isinf(columns[name]), f"a finite number; {_SENTINEL}")
-    for name in BANDS:
-        if name in columns:
-            magnitude = columns[name]
-            strange = (magnitude < BRIGHTEST) | (magnitude > FAINTEST)
-            refuse(name, strange, f"a magnitude from {BRIGHTEST:g} to {FAINTEST:g}; {_SENTINEL}")
-    if "a_ks" in columns:
-        strange = (columns["a_ks"] < 0) | (columns["a_ks"] > MOST_EXTINCTION)
-        refuse("a_ks", strange, f"an extinction in Ks from 0 to {MOST_EXTINCTION:g} mag; {_SENTINEL}")
-    for name in DISTANCES:
-        if name in columns:
-            refuse(name, columns[name] <= 0, f"a distance above 0 pc; {_SENTINEL}")
-    for name in MEASURED:
-        error = f"{name}_error"
-        if error in columns:
-            refuse(error, np.isinf(columns[error]), f"a finite error; {_SENTINEL}")
-            refuse(error, columns[error] <= 0, f"an error above 0; {_SENTINEL}")
-            if name in BANDS:
-                large = columns[error] >= WORST_ERROR
-                refuse(error, large, f"an error below {WORST_ERROR:g} mag; {_SENTINEL}")

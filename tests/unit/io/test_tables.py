@@ -321,10 +321,10 @@ def test_a_unit_that_parquet_carries_is_checked(tmp_path):
         ("K", "99.999", ("column K", "99.999", "missing_values")),
         ("K", "-99.999", ("column K", "-99.999", "missing_values")),
         ("K", "-9.999", ("column K", "-9.999", "missing_values")),
-        ("eJ", "0", ("column eJ", "error above 0", "missing_values")),
-        ("eJ", "-0.02", ("column eJ", "-0.02", "error above 0")),
+        ("eJ", "0", ("column eJ: 0 ", "error from 0.0001 to 8 mag", "missing_values")),
+        ("eJ", "-0.02", ("column eJ", "-0.02", "error from 0.0001 to 8 mag")),
         ("eJ", "inf", ("column eJ", "inf", "finite")),
-        ("eJ", "99.9", ("column eJ", "99.9", "error below 10")),
+        ("eJ", "99.9", ("column eJ", "99.9", "error from 0.0001 to 8 mag")),
         ("plx", "inf", ("column plx", "inf", "finite")),
     ],
 )

@@ -310,15 +310,15 @@ def test_a_field_without_references_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ra": np.nan}, r"row 4 \(source_id 3\), column ra: nan, expected a right ascension"),
-        ({"dec": -129.0}, "column dec: -129.0, expected a declination"),
-        ({"parallax_error": 0.0}, "column parallax_error: 0.0, expected an error above 0"),
-        ({"parallax_error": -0.1}, "column parallax_error: -0.1, expected an error above 0"),
-        ({"hw": np.inf}, "column hw: inf, expected a finite number"),
+        ({"ra": np.nan}, r"row 4 \(source_id 3\), column ra: missing .*; expected a finite angle"),
+        ({"dec": -129.0}, "column dec: -129 .*; expected a declination"),
+        ({"parallax_error": 0.0}, "column parallax_error: 0 .*; expected an error from 0.001 to 100 mas"),
+        ({"parallax_error": -0.1}, "column parallax_error: -0.1 .*; expected an error from 0.001 to 100"),
+        ({"hw": np.inf}, "column hw: inf .*; expected a finite number"),
         ({"source_id": 2}, "column source_id: 2, expected an identifier that no row above has"),
         ({"source_id": 2**54}, "column source_id: .*, expected a whole number from 0"),
         ({"ra_dec_corr": 0.99, "ra_pmra_corr": -0.99}, "source 3: .* no positive definite matrix"),
-        ({"ra_dec_corr": 1.5}, "source 3: ra_dec_corr does not lie between"),
+        ({"ra_dec_corr": 1.5}, "column ra_dec_corr: 1.5 .*; expected a correlation from -1 to 1"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path, change, message):

@@ -1,0 +1,199 @@
+"""Refuse the rows of a table of stars whose values cannot be: one error names the first, and their number."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from galcen.bounds import BANDS, BOUNDS, DISTANCES, STAND_INS, numbers_of_nines
+from galcen.errors import SchemaError
+
+POSITIONS = ("ra", "dec")
+MAGNITUDES = (*BANDS, "hw")
+
+SAME = 2e-7
+"""Relative difference of a number and its nearest in single precision, and a little more."""
+
+NEIGHBOUR = 0.1
+"""Values this close to a stand-in [its absolute value] speak for it being a value like the others."""
+
+ENOUGH = 3
+"""So many equal numbers among fewer neighbours are no coincidence, whatever their digits."""
+
+FAINT = 3.0
+"""A single magnitude of exactly 0 is a star's only among stars brighter than this [mag]."""
+
+
+class Place(NamedTuple):
+    """Where the rows come from, for the message of an error."""
+
+    path: str
+    names: Mapping[str, str]
+    """Galcen's name of a column -> the table's."""
+    row: Int[np.ndarray, " n_row"]
+    """Of the table, from 1."""
+    star: np.ndarray
+    """What a star is called."""
+    star_name: str = "source_id"
+    """What that is."""
+    remedy: str = "leave missing values empty, or list {value} under `missing_values`"
+    """For a value that stands for a missing one."""
+    units: str | None = "units"
+    """Key of the configuration that gives the units of columns; None where units are fixed."""
+
+    def refuse(self, name: str, bad: Bool[np.ndarray, " n_row"], found: str, expected: str) -> NoReturn:
+        """Raise the error of the rows of a column that are at fault."""
+        first = int(np.argmax(bad))
+        raise SchemaError(
+            f"{self.path}: row {self.row[first]} ({self.star_name} {self.star[first]}), column "
+            f"{self.names.get(name, name)}: {found} ({np.count_nonzero(bad)} such rows); expected {expected}"
+        )
+
+    def remedy_for(self, name: str, value: float) -> str:
+        """What to do about a value that stands for a missing one."""
+        if name in POSITIONS:
+            return "stars without position must go"
+        return self.remedy.format(value=f"{value:.10g}")
+
+
+def refuse_impossible(
+    place: Place, columns: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Refuse values that no star and no measurement has.
+
+    Parameters
+    ----------
+    place
+        Of the rows.
+    columns
+        In galcen's units by galcen's names; NaN is a missing value. Names without a bound are left alone.
+    raw
+        The same before units were converted, for archives' numbers for missing values.
+
+    Raises
+    ------
+    SchemaError
+        One line: the file, the first row at fault, the column, the value, what is expected, how many rows.
+    """
+    if "ra" in columns:
+        _refuse_positions(place, columns)
+    for name in (name for name in BOUNDS if name in columns):
+        values, bound = columns[name], BOUNDS[name]
+        impossible = (values < bound.low) | (values > bound.high)
+        _refuse_stand_ins(place, name, values if raw is None else raw.get(name, values), values, impossible)
+        _refuse(place, name, values, np.isinf(values), f"a finite number; {place.remedy_for(name, np.inf)}")
+        if impossible.any():
+            value = values[np.argmax(impossible)]
+            has_unit = bound.unit and value and place.units
+            unit = f"if it has another unit, set {place.units}.{name}; else " if has_unit else ""
+            expected = f"{bound.expected}; {unit}{place.remedy_for(name, value)}"
+            _refuse(place, name, values, impossible, expected)
+        if name in MAGNITUDES:
+            expected = f"a magnitude; {place.remedy_for(name, 0)}"
+            _refuse(place, name, values, _zero_magnitudes(values), expected)
+    _refuse_disorder(place, columns)
+
+
+def stand_ins(
+    values: Float[np.ndarray, " n"], counts: Bool[np.ndarray, " n"], impossible: Bool[np.ndarray, " n"]
+) -> Iterator[tuple[float, str, Bool[np.ndarray, " n"]]]:
+    """Numbers that stand for missing values, who writes them, and where they are.
+
+    A number such as -99 can be a velocity as well. It counts as a stand-in where it is on its own: more
+    values equal it than lie about it, and there are three or more of them, or it has fewer digits than
+    the others, so that to hit it exactly would be a rare chance. Where no value could be, it always counts.
+
+    Parameters
+    ----------
+    values
+        As in the table.
+    counts
+        Which of them are not missing.
+    impossible
+        Which of them are beyond what the quantity can be.
+    """
+    place = np.clip(np.searchsorted(_SORTED, values), 1, len(_SORTED) - 1)
+    nearer = np.where(np.abs(values - _SORTED[place - 1]) < np.abs(values - _SORTED[place]), place - 1, place)
+    with np.errstate(invalid="ignore", over="ignore"):
+        hit = counts & (np.abs(values - _SORTED[nearer]) <= SAME * np.abs(_SORTED[nearer]))
+    for number in np.unique(nearer[hit]):
+        value, archive = float(_SORTED[number]), _ARCHIVES[number]
+        equal = hit & (nearer == number)
+        others = values[counts & ~equal]
+        if (impossible & equal).any() or _stands_out(value, int(equal.sum()), others):
+            yield value, archive, equal
+
+
+def _stands_out(value: float, n_equal: int, others: Float[np.ndarray, " n"]) -> bool:
+    """Whether a number that archives write for missing values is one among these others."""
+    if n_equal <= np.count_nonzero(np.abs(others - value) <= NEIGHBOUR * abs(value)):
+        return False
+    if n_equal >= ENOUGH:
+        return True
+    # One or two: rare where the column has more digits than the number.
+    text = f"{abs(value):.7g}"
+    digit = 10.0 ** -len(text.partition(".")[2])
+    with np.errstate(invalid="ignore", over="ignore"):
+        coarse = np.abs(others / digit - np.round(others / digit)) < 1e-3
+    return len(others) > 0 and np.count_nonzero(coarse) <= 0.1 * len(others)
+
+
+def _by_value() -> tuple[np.ndarray, list[str]]:
+    known = {round(one.value, 9): one for one in (*numbers_of_nines(), *STAND_INS)}
+    ordered = [known[value] for value in sorted(known)]
+    return np.array([one.value for one in ordered]), [one.archive for one in ordered]
+
+
+_SORTED, _ARCHIVES = _by_value()
+
+
+def _refuse(
+    place: Place, name: str, values: np.ndarray, bad: Bool[np.ndarray, " n_row"], expected: str
+) -> None:
+    if bad.any():
+        value = values[np.argmax(bad)]
+        place.refuse(name, bad, "missing" if np.isnan(value) else f"{value:.10g}", expected)
+
+
+def _refuse_positions(place: Place, columns: Mapping[str, np.ndarray]) -> None:
+    ra, dec = columns["ra"], columns["dec"]
+    for name in POSITIONS:
+        bad = ~np.isfinite(columns[name])
+        _refuse(place, name, columns[name], bad, "a finite angle; stars without position must go")
+    low, high = BOUNDS["ra"].low, BOUNDS["ra"].high
+    expected = f"a right ascension from {low:g} to {high:g} deg; see `units`"
+    _refuse(place, "ra", ra, (ra < low) | (ra > high), expected)
+    low, high = BOUNDS["dec"].low, BOUNDS["dec"].high
+    expected = f"a declination from {low:g} to {high:g} deg; are ra and dec swapped?"
+    _refuse(place, "dec", dec, (dec < low) | (dec > high), expected)
+    nought = (ra == 0) & (dec == 0)
+    if not nought.all():
+        _refuse(place, "ra", ra, nought, "a position (dec is 0, too); stars without position must go")
+
+
+def _refuse_stand_ins(
+    place: Place, name: str, raw: np.ndarray, values: np.ndarray, impossible: Bool[np.ndarray, " n_row"]
+) -> None:
+    """Archives' numbers for missing values, as they stand in the table."""
+    for value, archive, where in stand_ins(raw, np.isfinite(values), impossible):
+        expected = f"{BOUNDS[name].expected}; {place.remedy_for(name, value)}"
+        place.refuse(name, where, f"{value:.10g}, which stands for a missing value in {archive}", expected)
+
+
+def _zero_magnitudes(values: np.ndarray) -> Bool[np.ndarray, " n_row"]:
+    """Magnitudes of exactly 0 that are no star's: Vega may have one, two stars will not."""
+    zero = values == 0
+    if not zero.any():
+        return zero
+    others = values[np.isfinite(values) & ~zero]
+    alone = zero.sum() == 1 and (len(others) == 0 or others.min() < FAINT)
+    return np.zeros_like(zero) if alone else zero
+
+
+def _refuse_disorder(place: Place, columns: Mapping[str, np.ndarray]) -> None:
+    """Limits of a distance on the wrong side of it."""
+    if all(name in columns for name in DISTANCES):
+        low, middle, high = (columns[name] for name in DISTANCES)
+        _refuse(place, DISTANCES[0], low, low > middle, "the lower limit of the distance, not above it")
+        _refuse(place, DISTANCES[2], high, high < middle, "the upper limit of the distance, not below it")
