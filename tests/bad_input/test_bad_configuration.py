@@ -26,6 +26,59 @@ LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
     for one, other in zip("bcdefgh", "abcdefg", strict=True)
 )
 
+IMPOSSIBLE = [
+    ("the Sun's distance in kpc", "galaxy: {sun_distance: 8.178}", "galaxy.sun_distance", "in kpc?"),
+    ("the Sun's distance in km", "galaxy: {sun_distance: 2.5e+17}", "galaxy.sun_distance", "7000 to 9500"),
+    ("the Sun's height in kpc", "galaxy: {sun_height: 0.025}", "galaxy.sun_height", "in kpc?"),
+    (
+        "the Sun's velocity without the rotation",
+        "galaxy: {sun_velocity: [11.1, 12.24, 7.25]}",
+        "galaxy.sun_velocity.1",
+        "without the rotation",
+    ),
+    (
+        "the Sun's velocity in another order",
+        "galaxy: {sun_velocity: [243, 10, 7]}",
+        "galaxy.sun_velocity.0",
+        "another order?",
+    ),
+    (
+        "an epoch as a Julian date",
+        "catalogue: {merge: {epoch: 2457389.0}}",
+        "catalogue.merge.epoch",
+        "Julian date",
+    ),
+    ("an epoch as MJD", "survey_sources: {reference_epoch: 63477}", "survey_sources.reference_epoch", "MJD"),
+    ("a distance in kpc", "posterior: {dist_max: 20}", "posterior.dist_max", "in kpc?"),
+    ("a zero point in micro-arcseconds", "posterior: {parallax_zero_point: -30}", "micro-arcseconds?"),
+    ("a photometric error in per cent", "posterior: {error_floor: 10}", "posterior.error_floor", "per cent"),
+    ("a limit of 99 mag", "catalogue: {selection: {faint: 99}}", "catalogue.selection.faint", "-10 to 40"),
+    (
+        "a focal length in mm",
+        "survey: {telescope: {focal_length_um: 4370.4}}",
+        "focal_length_um",
+        "in mm or m?",
+    ),
+    ("a pixel in mm", "survey: {telescope: {pixel_um: 0.01}}", "pixel_um", "in mm or arcsec?"),
+    (
+        "chips turned in radians",
+        "survey: {telescope: {chip_rotation_deg: [0, -1.5708, 3.1416, 1.5708]}}",
+        "radians",
+    ),
+    (
+        "an exposure in ms",
+        "survey: {telescope: {exposure_s: 12500, repetition_s: 13700}}",
+        "exposure_s",
+        "in ms?",
+    ),
+    ("a survey's length in days", "survey: {plan: {years: 1096}}", "survey.plan.years", "in days"),
+    ("an altitude from the Earth's centre", "survey: {plan: {altitude_km: 6978}}", "centre of the Earth?"),
+    ("a prior of pixels in um", "plate: {priors: {pixel_size: 10}}", "plate.priors.pixel_size", "in um?"),
+    ("a centroid error in mas", "observation: {centroid: {constant_pixel: 12}}", "constant_pixel", "in mas?"),
+    ("more ranks than a cluster has", "solver: {ranks: 1000000}", "solver.ranks", "65536"),
+    ("a seed that no integer holds", f"seed: {10**30}", "seed", "less than"),
+]
+
 CASES = [
     Case(
         "unknown keys",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from galcen.config.base import Section
+from galcen.config.bounds import Epoch, Magnitude
 from galcen.config.drawn_surveys import DrawnSurvey, ModelSurveys
 from galcen.config.survey_tables import SurveyTable
 
@@ -19,9 +20,9 @@ class Merge(Section):
     radius_arcsec: float = Field(1.0, gt=0, le=3)
     """Largest distance of two detections of one star, at the epoch of one of them where the other has a
     proper motion [arcsec]."""
-    magnitude_difference: float = Field(2.0, gt=0)
+    magnitude_difference: float = Field(2.0, gt=0, le=50)
     """Two detections of one star differ by less than this in every band that both have [mag]."""
-    epoch: float = Field(2016.0, gt=1800, lt=2200)
+    epoch: Epoch = 2016.0
     """Epoch to which stars with a proper motion are moved [Julian year]."""
 
 
@@ -30,9 +31,9 @@ class Selection(Section):
 
     band: Band = "Ks"
     """Band in which the catalogue is limited."""
-    bright: float = 8.0
+    bright: Magnitude = 8.0
     """Brightest observed magnitude that is kept [mag]."""
-    faint: float = 12.5
+    faint: Magnitude = 12.5
     """Faintest observed magnitude that is kept [mag]."""
 
     @model_validator(mode="after")

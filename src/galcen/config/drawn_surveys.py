@@ -5,9 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from galcen.config.base import NAME_LENGTH, Section
+from galcen.config.bounds import Epoch, ErrorOfMotion, Magnitude, MagnitudeError, SmallAngle
 from galcen.config.sky import Footprint
 
-Magnitudes = dict[Literal["J", "H", "Ks"], float]
+Magnitudes = dict[Literal["J", "H", "Ks"], Magnitude]
 
 
 class Astrometry(Section):
@@ -18,15 +19,15 @@ class Astrometry(Section):
 
     band: Literal["J", "H", "Ks"] = "Ks"
     """Band of `magnitude`."""
-    magnitude: float = 14.0
+    magnitude: Magnitude = 14.0
     """Magnitude at which the errors are those given here [mag]."""
     floor: float = Field(0.2, gt=0, le=1)
     """Smallest error, as a fraction of the one at `magnitude`."""
-    position_error: float = Field(50.0, gt=0)
+    position_error: SmallAngle = 50.0
     """Error of a position in each coordinate [mas]."""
-    proper_motion_error: float | None = Field(None, gt=0)
+    proper_motion_error: ErrorOfMotion | None = None
     """Error of a proper motion in each coordinate [mas/yr]; null where the survey has none."""
-    parallax_error: float | None = Field(None, gt=0)
+    parallax_error: SmallAngle | None = None
     """Error of a parallax [mas]; null where the survey has none."""
 
 
@@ -37,9 +38,9 @@ class DrawnSurvey(Section):
     """Name of the survey; it names the files of its tiles."""
     role: Literal["detections", "link"] = "detections"
     """As in `files`: a `link` adds what it measured to the stars of the others."""
-    priority: int = 0
+    priority: int = Field(0, ge=-1_000_000, le=1_000_000)
     """As in `files`: positions come from the survey of highest priority."""
-    epoch: float = Field(2000.0, gt=1800, lt=2200)
+    epoch: Epoch = 2000.0
     """Epoch of the positions [Julian year]."""
     limit_mag: Magnitudes = Field(min_length=1)
     """Faintest magnitude seen in each of its bands [mag]; a star seen in none is not in the survey."""
@@ -47,9 +48,9 @@ class DrawnSurvey(Section):
     """Stars brighter than this are saturated in the band and have no value there [mag]."""
     photometry: bool = True
     """Magnitudes are measured; false where the bands above only stand for the star's brightness."""
-    error_floor: float = Field(0.02, gt=0)
+    error_floor: MagnitudeError = 0.02
     """Photometric error of bright stars [mag]."""
-    error_at_limit: float = Field(0.1, gt=0)
+    error_at_limit: MagnitudeError = 0.1
     """Photometric error at `limit_mag`; the part beyond the floor is the background's and grows as
     the flux falls [mag]."""
     astrometry: Astrometry = Astrometry()
@@ -61,6 +62,21 @@ class DrawnSurvey(Section):
     """Detections of nothing, as a fraction of the survey's stars: a star's magnitudes in another place."""
     footprint: Footprint | None = None
     """The survey saw this rectangle only; null is everything."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.error_at_limit < self.error_floor:
+            raise ValueError(
+                f"error_at_limit = {self.error_at_limit} must not be below error_floor = {self.error_floor}: "
+                "faint stars have no smaller errors than bright ones"
+            )
+        for band, bright in self.saturation_mag.items():
+            if band in self.limit_mag and not bright < self.limit_mag[band]:
+                raise ValueError(
+                    f"saturation_mag.{band} = {bright} must be below limit_mag.{band} = "
+                    f"{self.limit_mag[band]}"
+                )
+        return self
 
 
 DEFAULT_SURVEYS = (

@@ -1,10 +1,11 @@
 """Section `galaxy`: which Milky Way the stars are drawn from."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
+from galcen.config.bounds import FilePath
 
 
 class Galaxy(Section):
@@ -34,13 +35,35 @@ class Galaxy(Section):
     """Switch the nuclear disc off where |l| >= 5 or |b| >= 2 deg, as the reference program does."""
     hw: Literal["HwA", "HwB"] = "HwA"
     """Relation of the Hw band to J and H: 1.0-1.6 um (HwA, current) or 1.1-1.7 um (HwB, old)."""
-    sun_distance: float = Field(8160.0, gt=0)
+    sun_distance: Annotated[float, Within(7000, 9500, "pc are expected: is it in kpc?")] = 8160.0
     """Distance of Sgr A* [pc]."""
-    sun_height: float = 25.0
+    sun_height: Annotated[float, Within(-100, 100, "pc are expected")] = 25.0
     """Height of the Sun above the plane [pc]."""
-    sun_velocity: tuple[float, float, float] = (10.0, 243.0, 7.0)
+    sun_velocity: tuple[
+        Annotated[
+            float, Within(-10, 30, "is U counted away from the centre, or are U, V and W in another order?")
+        ],
+        Annotated[
+            float,
+            Within(
+                150,
+                350,
+                "is it without the rotation of the Galaxy, which adds some 230 km/s to the peculiar V?",
+            ),
+        ],
+        Annotated[float, Within(-10, 30, "are U, V and W in another order?")],
+    ] = (10.0, 243.0, 7.0)
     """Velocity of the Sun (U towards the centre, V with rotation, W north), including the
     local standard of rest [km/s]."""
+
+    @field_validator("sun_height")
+    @classmethod
+    def _in_pc(cls, height: float) -> float:
+        if 0 < abs(height) < 1:
+            raise ValueError(
+                "expected 0, or 1 to 100 above or below the plane; pc are expected: is it in kpc?"
+            )
+        return height
 
 
 class Extinction(Section):
@@ -56,6 +79,6 @@ class Extinction(Section):
 class Tables(Section):
     """Where the external model tables are."""
 
-    path: str | None = None
+    path: FilePath | None = None
     """Folder of a site-wide copy of the genulens input files; by default those of the installed
     genulens package."""

@@ -5,8 +5,10 @@
 
 import json
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -14,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from galcen.config import Config
+from galcen.config.base import Within
 
 YAML_HEAD = """\
 # The default configuration: made by `python -m galcen.config.generate`, do not edit.
@@ -71,8 +74,8 @@ def _page(model: type[BaseModel], prefix: str) -> list[str]:
         "",
         " ".join((model.__doc__ or "").split()),
         "",
-        "| key | type | default | meaning |",
-        "| --- | --- | --- | --- |",
+        "| key | type | range | default | meaning |",
+        "| --- | --- | --- | --- | --- |",
     ]
     below = []
     for name, field in model.model_fields.items():
@@ -80,7 +83,8 @@ def _page(model: type[BaseModel], prefix: str) -> list[str]:
         path = f"{prefix}.{name}" if prefix else name
         if inner is not None:
             below.append((inner, path))
-        lines.append(f"| `{name}` | {_type(field, inner)} | {_default(field, inner)} | {_text(field)} |")
+        cells = _type(field, inner), _range(field), _default(field, inner), _text(field)
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
     lines.append("")
     for inner, path in below:
         lines += _page(inner, path)
@@ -95,9 +99,50 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
 def _type(field: FieldInfo, inner: type[BaseModel] | None) -> str:
     if inner is not None:
         return "list of sections" if "tuple" in str(field.annotation) else "section"
-    kind: Any = field.annotation
-    name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
-    return f"`{name.replace('typing.', '').replace('|', 'or')}`"
+    return f"`{_words(field.annotation)}`"
+
+
+def _words(kind: Any) -> str:  # noqa: ANN401 - whatever an annotation may be
+    """A type as users read it, without its bounds."""
+    arguments = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return _words(arguments[0])
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(_words, arguments))
+    if get_origin(kind) is Literal:
+        return str(kind).removeprefix("typing.")
+    if arguments:
+        inner = ", ".join("..." if part is Ellipsis else _words(part) for part in arguments)
+        return f"{get_origin(kind).__name__}[{inner}]"
+    return "None" if kind is NoneType else kind.__name__
+
+
+def _range(field: FieldInfo) -> str:
+    """Bounds of a number, or of the numbers of a list."""
+    own = _limits(field.metadata)
+    if own or get_origin(field.annotation) in (Union, UnionType):
+        inner = [_limits(get_args(part)[1:]) for part in get_args(field.annotation)]
+        return own or next(filter(None, inner), "")
+    parts = [_limits(get_args(part)[1:]) for part in get_args(field.annotation)]
+    return "; ".join(dict.fromkeys(filter(None, parts)))
+
+
+def _limits(metadata: Iterable[Any]) -> str:
+    """Bounds in words."""
+    limits: dict[str, str] = {}
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            return _limits(item.metadata)
+        if isinstance(item, Within):
+            return f"from {item.words}"
+        for name, word in (("gt", "above"), ("ge", "from"), ("lt", "below"), ("le", "to")):
+            if getattr(item, name, None) is not None:
+                limits[word] = f"{word} {_short(getattr(item, name))}"
+    return " ".join(limits[word] for word in ("above", "from", "to", "below") if word in limits)
+
+
+def _short(number: float) -> str:
+    return f"2^{number.bit_length() - 1}" if isinstance(number, int) and number > 10**9 else f"{number:.15g}"
 
 
 def _default(field: FieldInfo, inner: type[BaseModel] | None) -> str:

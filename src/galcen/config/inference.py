@@ -1,10 +1,11 @@
 """Sections `posterior` and `draw`: from observed stars to true values."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
+from galcen.config.bounds import MagnitudeError
 
 
 class Posterior(Section):
@@ -14,13 +15,13 @@ class Posterior(Section):
     """`exact`: closed-form mass integral over every isochrone interval that matters. `fast`: the same
     read off a table where all three errors are at the floor, with class probabilities within 0.001 and
     distances within 0.1 per cent of it; `exact` for the other stars."""
-    error_floor: float = Field(0.1, gt=0)
+    error_floor: MagnitudeError = 0.1
     """Smallest photometric error used: the width that single-age isochrones lack [mag]."""
-    missing_error: float = Field(0.2, gt=0)
+    missing_error: MagnitudeError = 0.2
     """Error of a magnitude that comes without one [mag]."""
-    ruwe_limit: float = Field(1.4, gt=0)
+    ruwe_limit: Annotated[float, Within(0.5, 1e6, "good stars have a RUWE of about 1")] = 1.4
     """Parallaxes of stars with a larger RUWE are not used."""
-    dist_max: float = Field(20000.0, gt=1000, le=50000)
+    dist_max: Annotated[float, Within(1000, 50000, "pc are expected: is it in kpc?")] = 20000.0
     """Largest distance [pc]."""
     n_sample: int = Field(16, ge=1, le=1000)
     """Draws of (class, distance) kept per star, so that a new realisation need not repeat the
@@ -29,10 +30,14 @@ class Posterior(Section):
     """Take the distance of a star with RUWE within the limit, a parallax of at least 3 errors and
     an entry in Bailer-Jones et al. (2021) from that entry, its class from the model at that
     distance, and in the draw its proper motion from Gaia where the errors are below 0.5 mas/yr."""
-    parallax_zero_point: float = Field(0.0, ge=-1, le=1)
+    parallax_zero_point: Annotated[float, Within(-1, 1, "mas are expected: is it in micro-arcseconds?")] = 0.0
     """Subtracted from observed parallaxes before they are used [mas]; that of Gaia is near -0.03
     (Lindegren et al. 2021). Columns keep the observed ones."""
-    photometric_offset: dict[Literal["J", "H", "Ks"], float] = {"J": 0.0, "H": 0.0, "Ks": 0.0}
+    photometric_offset: dict[Literal["J", "H", "Ks"], Annotated[float, Within(-3, 3)]] = {
+        "J": 0.0,
+        "H": 0.0,
+        "Ks": 0.0,
+    }
     """Subtracted from observed magnitudes before they are used [mag]; columns keep the observed ones."""
     extinction_spread: float | Literal["sub_cells"] | None = None
     """Average the likelihood over the extinction of a cell: a number is the relative spread of a
@@ -53,7 +58,7 @@ class Posterior(Section):
 class Draw(Section):
     """The true values drawn from the posterior."""
 
-    realisation: int = Field(0, ge=0)
+    realisation: int = Field(0, ge=0, lt=1000)
     """Which of the posterior's draws becomes the truth; the first of them, if there are several."""
     n_draw: int = Field(1, ge=1, le=1000)
     """Draws of each star in the truth catalogue, a row each, told apart by the column `realisation`;

@@ -22,11 +22,11 @@ class IterativeProblem(Section):
     """What may have noise beyond the stated errors."""
     distortion_order: int = Field(5, ge=2, le=9)
     """Total degree of the distortion."""
-    n_probe: int = Field(100, ge=0)
+    n_probe: int = Field(100, ge=0, le=100_000)
     """Random probes for the marginal errors; 0: errors with camera and attitude held, which are too small."""
-    max_outer: int = Field(8, ge=1)
+    max_outer: int = Field(8, ge=1, le=10_000)
     """Outer steps with settled weights."""
-    max_inner: int = Field(60, ge=1)
+    max_inner: int = Field(60, ge=1, le=1_000_000)
     """Products of the matrix in an outer step; cycles: ten times as many."""
     products: Literal["auto", "host", "device"] = "auto"
     """Who sums and multiplies: loops on the CPU, or JAX's device; auto: that if it is a GPU."""

@@ -1,10 +1,11 @@
 """Section `observation`: what happens to the light of the stars, from the sky to the measured positions."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
+from galcen.config.bounds import Magnitude
 
 
 class Centroid(Section):
@@ -13,14 +14,14 @@ class Centroid(Section):
     model: Literal["constant", "etc"] = "constant"
     """`constant`: the same for every star. `etc`: by magnitude, as the mission's exposure time calculator has
     it."""
-    constant_pixel: float = Field(0.01, gt=0, le=10)
+    constant_pixel: Annotated[float, Within(1e-6, 10, "pixels are expected: is it in mas?")] = 0.01
     """Error of `constant` [pixel]; 0.01 pixel are 4.7 mas at the nominal focal length."""
     flat_percent: float = Field(1.0, ge=0, le=100)
     """Error of the flat field, `etc` [per cent]."""
     flat_per: Literal["exposure", "pixel"] = "exposure"
     """How the flat field's part of the error is drawn, `etc`. `exposure`: anew in each. `pixel`: once for
     all exposures of a star on the same pixel, so that it does not average down."""
-    floor_mas: float = Field(0.0, ge=0)
+    floor_mas: Annotated[float, Within(0, 1000, "mas are expected: is it in micro-arcseconds?")] = 0.0
     """Smallest error, `etc` [mas]."""
 
 
@@ -33,11 +34,11 @@ class TrueCamera(Section):
     """Whether the distortion is the same in all orbits, or drawn for each."""
     distortion_order: int = Field(5, ge=2, le=7)
     """Degree of the distortion's Legendre polynomial."""
-    distortion_um: float = Field(0.5, ge=0)
+    distortion_um: Annotated[float, Within(0, 1e4, "um are expected")] = 0.5
     """Each coefficient of the distortion [um]."""
-    chip_shift_um: float = Field(20.0, ge=0)
+    chip_shift_um: Annotated[float, Within(0, 1e4, "um are expected")] = 20.0
     """Place of a chip in each axis [um]."""
-    chip_rotation_urad: float = Field(100.0, ge=0)
+    chip_rotation_urad: Annotated[float, Within(0, 1e5, "micro-radians are expected")] = 100.0
     """Rotation of a chip [1e-6 rad]."""
     chip_scale_ppm: float = Field(1000.0, ge=0, le=1e5)
     """Pixels of a chip in each axis, relative [1e-6]."""
@@ -58,18 +59,18 @@ class Estimate(Section):
 class Losses(Section):
     """What is not measured, or not as it should be."""
 
-    bright: float = 9.5
+    bright: Magnitude = 9.5
     """Stars brighter than this saturate and are lost: Hw, with the light of unresolved neighbours [mag]."""
-    faint: float = 14.5
+    faint: Magnitude = 14.5
     """Stars fainter than this are not measured: Hw, with the light of unresolved neighbours [mag]."""
-    edge_pixel: float = Field(4.5, ge=0)
+    edge_pixel: float = Field(4.5, ge=0, le=10_000)
     """Stars nearer to an edge of the chip are lost [pixel]; half of a window of 9 pixels."""
     unresolved_arcsec: float = Field(0.0, ge=0, le=10)
     """Stars closer than this have one position, the mean weighted by their light [arcsec]; 0 keeps all
     apart. The width of an image at half its height is 0.93 arcsec with the jitter."""
     outlier_fraction: float = Field(0.0, ge=0, le=1)
     """Part of the measurements, at random, with a further error that `sigma` knows nothing of."""
-    outlier_pixel: float = Field(1.0, ge=0)
+    outlier_pixel: float = Field(1.0, ge=0, le=10_000)
     """That error, rms in each axis [pixel]."""
 
     @model_validator(mode="after")

@@ -1,10 +1,11 @@
 """Section `plate`: the solution of single orbits."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
+from galcen.config.bounds import Epoch, Width, WidthAngle
 
 
 class PlatePriors(Section):
@@ -14,20 +15,22 @@ class PlatePriors(Section):
     as a focal length: of each such pair one needs a prior.
     """
 
-    attitude_deg: float | None = Field(1.0, gt=0)
+    attitude_deg: WidthAngle = 1.0
     """Of the pointing of each exposure, in each direction [deg]."""
-    position_angle_deg: float | None = Field(180.0, gt=0)
+    position_angle_deg: WidthAngle = 180.0
     """Of the position angle of each exposure [deg]."""
-    focal_length: float | None = Field(1.3e-4, gt=0)
+    focal_length: Annotated[float | None, Within(1e-12, 1, "a relative width is expected: is it in um?")] = (
+        1.3e-4
+    )
     """Of the two focal lengths of each exposure, relative; the reference's 10 um/deg."""
-    distortion_um: float | None = Field(30.0, gt=0)
+    distortion_um: Width = 30.0
     """Of each coefficient of the distortion [um]. The reference's 1 um leaves no room for a telescope that is
     off by two pixels."""
-    chip_position_um: float | None = Field(100.0, gt=0)
+    chip_position_um: Width = 100.0
     """Of the place of each chip, in each direction [um]."""
-    chip_rotation_deg: float | None = Field(0.1, gt=0)
+    chip_rotation_deg: WidthAngle = 0.1
     """Of the rotation of each chip [deg]."""
-    pixel_size: float | None = Field(3e-3, gt=0)
+    pixel_size: Annotated[float | None, Within(1e-12, 1, "a relative width is expected: is it in um?")] = 3e-3
     """Of the two pixel sizes of each chip, relative."""
     source_errors: Literal["covariance", "linear_sum"] = "covariance"
     """How the catalogue's errors become those at the orbit's epoch: by the full covariance of position,
@@ -38,7 +41,7 @@ class PlatePriors(Section):
     takes it."""
     ruwe_inflation: bool = True
     """Multiply the catalogue's errors by the RUWE where it is above 1."""
-    extra_noise_mas: float = Field(0.0, ge=0)
+    extra_noise_mas: Annotated[float, Within(0, 1e5, "mas are expected")] = 0.0
     """Added in quadrature to the error of every position from the catalogue [mas]."""
 
     @model_validator(mode="after")
@@ -78,11 +81,11 @@ class PlateInference(Section):
     Gaussian through a non-linear transform. The errors of the first two are conditional, too small."""
     learning_rates: tuple[float, ...] = Field((1e-1, 1e-2, 1e-3), min_length=1)
     """Of ADAM, in turn, in units of the standard deviations."""
-    steps: int = Field(200, ge=1)
+    steps: int = Field(200, ge=1, le=10_000_000)
     """Steps of ADAM at each learning rate."""
-    rank: int = Field(50, ge=1)
+    rank: int = Field(50, ge=1, le=100_000)
     """Of the guide `low_rank`."""
-    n_particle: int = Field(1, ge=1)
+    n_particle: int = Field(1, ge=1, le=100_000)
     """Draws from the guide in each step."""
     ladder: Literal["whitened", "original"] = "whitened"
     """`original`: the reference's learning rates 1e-3, 1e-4 to 1e-10 instead of `learning_rates`, with its
@@ -95,8 +98,8 @@ class PlateInference(Section):
     @field_validator("learning_rates")
     @classmethod
     def _above_zero(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 < rate < float("inf") for rate in value):
-            raise ValueError(f"learning_rates = {list(value)} must all be above 0")
+        if not all(0 < rate <= 1e3 for rate in value):
+            raise ValueError(f"learning_rates = {list(value)} must all be above 0, and at most 1000")
         return value
 
     @model_validator(mode="after")
@@ -113,7 +116,7 @@ class PlateMotion(Section):
 
     common_mode: bool = False
     """Widen the errors of orbits whose residuals are too large."""
-    epoch: float | None = Field(None, gt=1800, lt=2200)
+    epoch: Epoch | None = None
     """Epoch of the solution [Julian year]; by default the middle of the survey."""
 
 

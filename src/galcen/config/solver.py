@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from galcen.config.base import Section
+from galcen.config.bounds import Width
 from galcen.config.plate import PlatePriors
 
 
@@ -30,9 +31,9 @@ class SolverPriors(PlatePriors):
     As in `plate.priors`, which see.
     """
 
-    drift_um: float | None = Field(1.0, gt=0)
+    drift_um: Width = 1.0
     """Of the change of each coefficient of the distortion, from the middle of its time to the end [um]."""
-    chromatic_um: float | None = Field(1.0, gt=0)
+    chromatic_um: Width = 1.0
     """Of the shift of each chip with colour, in each direction [um/mag]."""
 
 
@@ -56,11 +57,11 @@ class Solver(Section):
     """Weigh down measurements by their residual, as AGIS does."""
     excess_noise: Literal["none", "source", "exposure", "both"] = "none"
     """What may have noise beyond the stated errors."""
-    max_outer: int = Field(8, ge=1)
+    max_outer: int = Field(8, ge=1, le=10_000)
     """Outer steps, each a linearisation, with settled weights."""
-    max_inner: int = Field(60, ge=1)
+    max_inner: int = Field(60, ge=1, le=1_000_000)
     """Products with the normal matrix in an outer step; cycles of block-gauss-seidel: ten times as many."""
-    n_probe: int = Field(0, ge=0)
+    n_probe: int = Field(0, ge=0, le=100_000)
     """Random probes for the marginal errors of the sources; with 0 the errors hold camera and attitudes
     fixed, and are too small."""
     products: Literal["auto", "host", "device"] = "auto"
@@ -68,7 +69,7 @@ class Solver(Section):
     (host), or by JAX on its device; auto: on the device if that is a GPU."""
     ranks: int = Field(1, ge=1, le=65536)
     """Processes (MPI) that solve together; results do not depend on it."""
-    gpus: int = Field(0, ge=0)
+    gpus: int = Field(0, ge=0, le=65536)
     """GPUs that the job asks for; 0 asks for none."""
 
     @model_validator(mode="after")

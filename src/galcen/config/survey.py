@@ -1,11 +1,12 @@
 """Section `survey`: the telescope, its orbit and the plan of its exposures."""
 
 import math
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
 
 
 class Window(Section):
@@ -29,23 +30,32 @@ class Window(Section):
         return self
 
 
+Angle = Annotated[float, Within(-360, 360, "degrees are expected")]
+
+
+def _are_radians(angles: Sequence[float]) -> bool:
+    """Whether angles, thought to be in degrees, are right angles in radians."""
+    turns = [angle / (math.pi / 2) for angle in angles]
+    return any(turns) and all(abs(turn - round(turn)) < 1e-3 for turn in turns)
+
+
 class Telescope(Section):
     """Optics and detectors, as they are nominally: one camera of four square chips."""
 
-    focal_length_um: float = Field(4.3704e6, gt=0)
+    focal_length_um: Annotated[float, Within(1e5, 1e8, "um are expected: is it in mm or m?")] = 4.3704e6
     """Focal length [um]."""
-    pixel_um: float = Field(10.0, gt=0)
+    pixel_um: Annotated[float, Within(0.5, 200, "um are expected: is it in mm or arcsec?")] = 10.0
     """Side of a pixel [um]."""
-    chip_pixels: int = Field(1952, ge=16)
+    chip_pixels: int = Field(1952, ge=16, le=100_000)
     """Side of a chip's active area [pixel]."""
-    chip_pitch_mm: float = Field(22.4, gt=0)
+    chip_pitch_mm: Annotated[float, Within(0.1, 1000, "mm are expected: is it in um or m?")] = 22.4
     """Distance of the centres of neighbouring chips [mm]."""
-    chip_rotation_deg: tuple[float, float, float, float] = (0.0, -90.0, 180.0, 90.0)
+    chip_rotation_deg: tuple[Angle, Angle, Angle, Angle] = (0.0, -90.0, 180.0, 90.0)
     """Rotation of the chips at (-,-), (+,-), (+,+) and (-,+) of the focal axes [deg], the angle of the
     mapping from focal plane to pixels."""
-    exposure_s: float = Field(12.5, gt=0)
+    exposure_s: Annotated[float, Within(1e-3, 3600, "seconds are expected: is it in ms?")] = 12.5
     """Duration of an exposure [s]."""
-    repetition_s: float = Field(13.7, gt=0)
+    repetition_s: Annotated[float, Within(1e-3, 7200, "seconds are expected: is it in ms?")] = 13.7
     """From the start of an exposure to the start of the next, with the read-out [s]."""
 
     @property
@@ -60,6 +70,11 @@ class Telescope(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if _are_radians(self.chip_rotation_deg):
+            raise ValueError(
+                f"chip_rotation_deg = {list(self.chip_rotation_deg)} are right angles in radians; expected "
+                "degrees"
+            )
         side = self.chip_pixels * self.pixel_um / 1e3
         if side >= self.chip_pitch_mm:
             raise ValueError(
@@ -81,9 +96,11 @@ class Telescope(Section):
 class Plan(Section):
     """Which fields are observed when, on a circular sun-synchronous orbit."""
 
-    epoch: float = Field(2032.0, ge=1950, le=2090)
+    epoch: Annotated[
+        float, Within(1950, 2090, "a Julian year such as 2032.0 is expected: is it a Julian date or MJD?")
+    ] = 2032.0
     """Middle of the survey, Julian year (TCB)."""
-    years: float = Field(3.0, gt=0, le=20)
+    years: Annotated[float, Within(1e-4, 20, "years are expected: is it in days or months?")] = 3.0
     """Length of the survey [yr]."""
     n_orbits: int = Field(6, ge=1, le=90_000)
     """Orbits with exposures, spread evenly over those that can see the fields."""
@@ -91,7 +108,7 @@ class Plan(Section):
     """Fields in an orbit: the corners of a square about a node, those of a second one after the fourth."""
     exposures_per_field: int = Field(6, ge=1, le=1000)
     """Exposures of a field in one orbit; fewer where the orbit's visible arc is too short."""
-    step_deg: float = Field(0.275, gt=0)
+    step_deg: Annotated[float, Within(1e-4, 10, "degrees are expected: is it in arcmin or arcsec?")] = 0.275
     """Step between the fields about a node [deg], half the field of view: consecutive fields overlap by
     half."""
     nodes: Literal["single", "large_frame"] = "single"
@@ -110,7 +127,10 @@ class Plan(Section):
     """Scatter of the pointing from exposure to exposure, rms in each axis [arcsec]."""
     twist_scatter_arcsec: float = Field(18.0, ge=0, le=3600)
     """Scatter of the position angle, rms [arcsec]."""
-    altitude_km: float = Field(600.0, ge=200, le=2000)
+    altitude_km: Annotated[
+        float,
+        Within(200, 2000, "km above the ground are expected: is it in m, or from the centre of the Earth?"),
+    ] = 600.0
     """Altitude of the orbit [km]."""
     ltan_h: float = Field(6.0, ge=0, lt=24)
     """Local mean solar time of the ascending node [h]; 6 or 18 ride along the terminator."""
@@ -122,9 +142,9 @@ class Plan(Section):
     """Largest angle between a field and the Sun [deg]."""
     duty: float = Field(0.5, gt=0, le=1)
     """Largest part of an orbit that is spent at the fields."""
-    slew_small_s: float = Field(115.0, ge=0)
+    slew_small_s: float = Field(115.0, ge=0, le=6000)
     """Time from a field to one within the field of view, with settling [s]."""
-    slew_large_s: float = Field(220.0, ge=0)
+    slew_large_s: float = Field(220.0, ge=0, le=6000)
     """Time to a field further away [s]."""
     coverage_nside: int = Field(4096, ge=64, le=32768)
     """HEALPix nside of the coverage map, a power of two; pixels of 4096 are 0.014 deg wide, the gap between
@@ -155,7 +175,7 @@ class Survey(Section):
     last_stage: Literal["plan", "exposures", "plates"] = "plates"
     """How far to go: the plan of the exposures, the exposures, or the plate analysis of each orbit and the
     motions from all."""
-    orbits_per_job: int = Field(10, ge=1)
+    orbits_per_job: int = Field(10, ge=1, le=90_000)
     """Orbits that one job of the later stages takes; results do not depend on it."""
     telescope: Telescope = Telescope()
     """Telescope."""

@@ -1,10 +1,11 @@
 """Section `survey_sources`: the stars that the mock survey observes, and what the mission knows of them."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from galcen.config.base import Section
+from galcen.config.base import Section, Within
+from galcen.config.bounds import Epoch, ErrorOfMotion, Magnitude, SmallAngle
 from galcen.config.sky import Footprint
 
 _PARAMETERS = ("ra", "dec", "parallax", "pmra", "pmdec")
@@ -67,9 +68,9 @@ class References(Section):
     `gaia_source_id` or a `parallax_error`. `drawn`: a part of all stars, at random."""
     fraction: float = Field(0.275, ge=0, le=1)
     """Part of the stars that `drawn` takes; 55,000 of 200,000 in the mission's own field."""
-    epoch: float = Field(2016.0, gt=1800, lt=2200)
+    epoch: Epoch = 2016.0
     """Epoch of the reference catalogue [Julian year]."""
-    g_minus_hw: float = 3.0
+    g_minus_hw: Annotated[float, Within(-5, 20)] = 3.0
     """G - Hw [mag] by which a star gets Gaia DR3's error where the catalogue has none: the error of the
     parallax as a function of G, that of the others as a fixed multiple of it."""
     correlation_rms: float = Field(0.25, ge=0, le=0.35)
@@ -78,7 +79,7 @@ class References(Section):
     wrong_fraction: float = Field(0.0, ge=0, le=1)
     """Part of the references, at random, whose catalogue motion is wrong beyond its error: the experiment
     on the failure of priors."""
-    wrong_sigma: float = Field(10.0, ge=0)
+    wrong_sigma: float = Field(10.0, ge=0, le=1e6)
     """By how many times its error a wrong motion is displaced, in a random direction."""
 
     @field_validator("correlation_rms")
@@ -95,13 +96,13 @@ class SurveySources(Section):
 
     table: SourceTable | None = None
     """A table of stars; null takes those of the run's truth catalogue."""
-    bright: float = 9.5
+    bright: Magnitude = 9.5
     """Brightest Hw [mag]; brighter stars saturate."""
-    faint: float = 14.5
+    faint: Magnitude = 14.5
     """Faintest Hw [mag]."""
     window: Footprint | None = None
     """Stars of this rectangle only; null takes all."""
-    max_star: int | None = Field(None, ge=1)
+    max_star: int | None = Field(None, ge=1, lt=2**53)
     """Stars at most; of more, some at random. Null takes all."""
     n_artificial: int = Field(500, ge=0, le=1_000_000)
     """Artificial sources without motion and parallax, uniform over the window or, without one, the
@@ -109,14 +110,14 @@ class SurveySources(Section):
     missing: Literal["zero", "draw"] = "draw"
     """True parallax and motion where a table has none: 0, or those of a bulge star, 1/8.2 mas and a normal
     deviate of 3 mas/yr on each axis. A missing radial velocity is 0."""
-    reference_epoch: float = Field(2032.0, gt=1800, lt=2200)
+    reference_epoch: Epoch = 2032.0
     """Epoch of the solutions [Julian year]."""
-    position_error: float = Field(100.0, gt=0)
+    position_error: SmallAngle = 100.0
     """Error of the catalogue position of stars that are no references, and of artificial sources, on each
     axis at `reference_epoch` [mas]; the catalogue is displaced by it."""
-    parallax_error: float = Field(20.0, gt=0)
+    parallax_error: SmallAngle = 20.0
     """Error of their catalogue parallax, which is 0 [mas]."""
-    proper_motion_error: float = Field(50.0, gt=0)
+    proper_motion_error: ErrorOfMotion = 50.0
     """Error of their catalogue motion, which is 0, on each axis [mas/yr]."""
     references: References = References()
     """References."""

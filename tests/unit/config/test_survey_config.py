@@ -40,7 +40,8 @@ def test_blocks_hold_every_orbit_once():
             r"chip_pitch_mm = 19\.0 must be above the side of a chip, 19\.52",
         ),
         ({"telescope": {"exposure_s": 14}}, r"exposure_s = 14\.0 must not be above repetition_s = 13\.7"),
-        ({"telescope": {"focal_length_um": 4370}}, "field of view is .* deg wide; at most 10|at most 10"),
+        ({"telescope": {"focal_length_um": 4370}}, r"focal_length_um: .*in mm or m\?"),
+        ({"telescope": {"focal_length_um": 2e5}}, r"field of view is 12\.0 deg wide, at most 10"),
     ],
 )
 def test_a_fault_is_named_by_its_key(survey, words):
