@@ -1,12 +1,14 @@
 """`snakemake --lint` with the findings that are not needed here, each with its reason.
 
-Lists what is left and fails if there is any.
+Also the shell commands of all rules, see `shell_commands`. Lists what is left and fails if there is any.
 """
 
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from shell_commands import commands, faults
 
 NEEDLESS = {
     "Mixed rules and functions in same snakefile": "common.smk holds no rules",
@@ -26,7 +28,15 @@ def main() -> int:
     left = [f for f in findings if not any(f.startswith(known) for known in NEEDLESS)]
     sys.stdout.write(f"snakemake --lint: {len(findings)} findings, {len(left)} of them needed\n")
     sys.stdout.writelines(f"  {finding}\n" for finding in left)
-    return 1 if left else 0
+    unsafe = [
+        f"{path}: rule {command.rule}: {fault}"
+        for path in [Path("Snakefile"), *sorted(Path("workflow").rglob("*.smk"))]
+        for command in commands(path)
+        for fault in faults(command.text)
+    ]
+    sys.stdout.write(f"shell commands: {len(unsafe)} faults\n")
+    sys.stdout.writelines(f"  {fault}\n" for fault in unsafe)
+    return 1 if left or unsafe else 0
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ rule plate:
     params:
         options=plate_options(),
     shell:
-        "galcen plate {input.exposures} {input.catalogue} {output}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen plate --options {params.options:q}"
+        " -- {input.exposures:q} {input.catalogue:q} {output:q} > {log:q} 2>&1"
 
 
 rule plate_motion:
@@ -41,6 +41,7 @@ rule plate_motion:
         runtime=60,
     params:
         options=plate_motion_options(),
+        plates=lambda wildcards, input: listed(input.plates),
     shell:
-        "galcen plate-motion {input.catalogue} {output} {input.plates}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen plate-motion --options {params.options:q}"
+        " -- {input.catalogue:q} {output:q} {params.plates:q} > {log:q} 2>&1"

@@ -18,9 +18,7 @@ rule calibrate:
         runtime=240,
     params:
         options=section("calibrate", "seed", "footprint", "posterior", "calibration"),
-        table=lambda wildcards, input: (
-            f"--likelihood {input.likelihood}" if input.likelihood else ""
-        ),
+        flags=lambda wildcards, input: flags(input, "likelihood"),
     shell:
-        "galcen calibrate {input.model} {output} {params.table}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen calibrate --options {params.options:q} {params.flags:q}"
+        " -- {input.model:q} {output:q} > {log:q} 2>&1"

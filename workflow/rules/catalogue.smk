@@ -23,7 +23,8 @@ if SETTINGS.catalogue.source == "model":
             folder=results("catalogue"),
             options=section("simulate", "seed", "footprint", "tiling", "catalogue"),
         shell:
-            "galcen simulate {wildcards.tile} {input} {params.folder} --options {params.options:q} > {log} 2>&1"
+            "galcen simulate --options {params.options:q}"
+            " -- {wildcards.tile:q} {input:q} {params.folder:q} > {log:q} 2>&1"
 
 else:
 
@@ -48,7 +49,8 @@ else:
             folder=results("catalogue/survey/{survey}"),
             options=section("ingest", "footprint", "tiling", "catalogue"),
         shell:
-            "galcen ingest {wildcards.survey} {params.folder} --options {params.options:q} > {log} 2>&1"
+            "galcen ingest --options {params.options:q}"
+            " -- {wildcards.survey:q} {params.folder:q} > {log:q} 2>&1"
 
 
 rule complete:
@@ -70,7 +72,8 @@ rule complete:
         folder=results("catalogue/survey"),
         options=section("complete", "footprint", "tiling", "catalogue", "galaxy"),
     shell:
-        "galcen complete {wildcards.tile} {params.folder} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen complete --options {params.options:q}"
+        " -- {wildcards.tile:q} {params.folder:q} {output:q} > {log:q} 2>&1"
 
 
 if SETTINGS.catalogue.source == "model":
@@ -95,7 +98,8 @@ if SETTINGS.catalogue.source == "model":
             folder=results("catalogue"),
             options=section("judge_merge", "footprint", "tiling", "catalogue", "galaxy"),
         shell:
-            "galcen judge-merge {params.folder} {output} --options {params.options:q} > {log} 2>&1"
+            "galcen judge-merge --options {params.options:q}"
+            " -- {params.folder:q} {output:q} > {log:q} 2>&1"
 
 
 rule likelihood:
@@ -116,7 +120,8 @@ rule likelihood:
     params:
         options=choices("likelihood", error_floor=SETTINGS.posterior.error_floor),
     shell:
-        "galcen likelihood {input} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen likelihood --options {params.options:q}"
+        " -- {input:q} {output:q} > {log:q} 2>&1"
 
 
 rule posterior:
@@ -140,12 +145,10 @@ rule posterior:
         runtime=240,
     params:
         options=section("posterior", "seed", "posterior"),
-        table=lambda wildcards, input: (
-            f"--likelihood {input.likelihood}" if input.likelihood else ""
-        ),
+        flags=lambda wildcards, input: flags(input, "likelihood"),
     shell:
-        "galcen posterior {input.model} {input.stars} {output} {params.table}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen posterior --options {params.options:q} {params.flags:q}"
+        " -- {input.model:q} {input.stars:q} {output:q} > {log:q} 2>&1"
 
 
 rule draw:
@@ -168,8 +171,8 @@ rule draw:
     params:
         options=section("draw", "seed", "posterior", "draw"),
     shell:
-        "galcen draw {input.model} {input.stars} {input.posterior} {output}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen draw --options {params.options:q}"
+        " -- {input.model:q} {input.stars:q} {input.posterior:q} {output:q} > {log:q} 2>&1"
 
 
 rule truth:
@@ -192,4 +195,4 @@ rule truth:
         # The whole configuration: this file is what is handed on.
         options=section("truth"),
     shell:
-        "galcen truth {params.folder} {output} --options {params.options:q} > {log} 2>&1"
+        "galcen truth --options {params.options:q} -- {params.folder:q} {output:q} > {log:q} 2>&1"

@@ -1,11 +1,15 @@
 """Paths, tiles and configuration sections that the rules share."""
 
+import hashlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
+from snakemake.pathvars import PATHVAR_REGEX
 
 import galcen.config
 from galcen.catalogue.tiling import tiles_of, with_neighbours
@@ -29,6 +33,8 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = f"results/{SETTINGS.run}"
+# Bytes of one part of a command; a command has two of them at most, and some paths.
+LONGEST_TEXT = 50_000
 # The commands of this environment come first, whatever PATH says.
 os.environ["PATH"] = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -64,17 +70,50 @@ def benchmarks(path):
     return f"{RUN}/benchmarks/{path}.tsv"
 
 
+def by_file(text, form="json"):
+    """A text for a command line, or `@` and the name of a file with it where it is long.
+
+    Linux gives a job's command, one argument of bash, 128 KiB. The file is named by a digest of its content, so
+    that another text reruns what is given it.
+    """
+    if len(shlex.quote(text).encode()) <= LONGEST_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    path = Path(results(f".arguments/{digest}.{form}"))
+    if not path.exists():
+        write_text(path, text)
+    return f"@{path}"
+
+
+def listed(paths):
+    """Paths of the run as arguments: themselves, or a file that lists them where they are many."""
+    text = by_file("".join(f"{path}\n" for path in paths), "txt")
+    return [text] if text.startswith("@") else list(paths)
+
+
+def flags(input, *names):
+    """Options of a command for those of its inputs that this run has."""
+    return [
+        word
+        for name in names
+        if input[name]
+        for word in (f"--{name.replace('_', '-')}", input[name])
+    ]
+
+
 def section(stage, *names):
     """Sections of the configuration as canonical JSON, with the version of the stage that reads them.
 
     A change of either reruns the rules that carry it, and no others.
     """
-    return galcen.config.section_json(SETTINGS, *names, version=VERSIONS[stage])
+    return by_file(
+        galcen.config.section_json(SETTINGS, *names, version=VERSIONS[stage])
+    )
 
 
 def choices(stage, **values):
     """Single values of the configuration in the form of `section`."""
-    return json.dumps({**values, "version": VERSIONS[stage]})
+    return by_file(json.dumps({**values, "version": VERSIONS[stage]}))
 
 
 def plan_options():
@@ -141,11 +180,11 @@ def solver_resources():
     return (several if ranks > 1 else {}) | per_gpu
 
 
-def solver_command():
-    """Start of the solution of all orbits; one rank has no number in `resources`, see above."""
+def launcher(resources):
+    """Words that start the solution of all orbits; one rank has no `tasks` in `resources`, see above."""
     if SETTINGS.solver.ranks == 1:
-        return "galcen solve-iterative --ranks 1"
-    return "{resources.start} -n {resources.tasks} galcen solve-iterative --ranks {resources.tasks}"
+        return []
+    return [*shlex.split(resources.start), "-n", str(resources.tasks)]
 
 
 def astrometry():
@@ -191,10 +230,26 @@ def surveys_of(wildcards):
 def table_of(wildcards):
     """The user's table of one survey."""
     return next(
-        table.path
+        users_path(table.path)
         for table in SETTINGS.catalogue.files
         if table.name == wildcards.survey
     )
+
+
+def users_path(path):
+    """A user's path as an input; Snakemake would read another file where it fills in words in brackets."""
+    if contains_wildcard(path) or PATHVAR_REGEX.search(path):
+        raise WorkflowError(
+            f"{path}: Snakemake replaces words in {{}} or <> in the names of inputs; rename the table, or give the "
+            "name of a link to it"
+        )
+    return path
+
+
+def sources_of(wildcards):
+    """The stars that the survey chooses from: the truth catalogue, or the user's table."""
+    table = SETTINGS.survey_sources.table
+    return results("truth.h5") if table is None else users_path(table.path)
 
 
 def write_resolved_configuration():

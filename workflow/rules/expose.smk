@@ -19,6 +19,6 @@ rule expose:
     params:
         options=exposure_options(),
     shell:
-        "galcen expose {input.plan} {input.stars} {input.catalogue}"
-        " {output.exposures} {output.injected}"
-        " --orbits {wildcards.orbits} --options {params.options:q} > {log} 2>&1"
+        "galcen expose --orbits {wildcards.orbits:q} --options {params.options:q}"
+        " -- {input.plan:q} {input.stars:q} {input.catalogue:q}"
+        " {output.exposures:q} {output.injected:q} > {log:q} 2>&1"

@@ -24,7 +24,8 @@ rule judge_plate:
     params:
         folder=results("survey/injected"),
         options=choices("judge_plate"),
+        plates=lambda wildcards, input: listed(input.plates),
     shell:
-        "galcen judge-plate {input.motion} {input.stars} {input.catalogue}"
-        " {params.folder} {output} {input.plates}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen judge-plate --options {params.options:q}"
+        " -- {input.motion:q} {input.stars:q} {input.catalogue:q}"
+        " {params.folder:q} {output:q} {params.plates:q} > {log:q} 2>&1"

@@ -41,11 +41,9 @@ rule report_page:
             "posterior",
             "extinction",
         ),
-        parts=lambda wildcards, input: " ".join(
-            f"--{name.replace('_', '-')} {input[name]}"
-            for name in ("merge", "calibration", "plan", "plate_quality", "comparison")
-            if input[name]
+        flags=lambda wildcards, input: flags(
+            input, "merge", "calibration", "plan", "plate_quality", "comparison"
         ),
     shell:
-        "galcen report-page {input.model} {input.truth} {output} {params.parts}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen report-page --options {params.options:q} {params.flags:q}"
+        " -- {input.model:q} {input.truth:q} {output:q} > {log:q} 2>&1"

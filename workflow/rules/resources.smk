@@ -14,4 +14,4 @@ rule galaxy_model:
     params:
         options=section("galaxy_model", "tables", "galaxy", "extinction"),
     shell:
-        "galcen galaxy-model {output} --options {params.options:q} > {log} 2>&1"
+        "galcen galaxy-model --options {params.options:q} -- {output:q} > {log:q} 2>&1"

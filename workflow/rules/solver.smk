@@ -23,9 +23,14 @@ rule solve_iterative:
         start="mpiexec",
     params:
         options=solver_options(),
+        exposures=lambda wildcards, input: listed(input.exposures),
+        # Functions of the resources: another number of ranks repeats nothing.
+        launcher=lambda wildcards, resources: launcher(resources),
+        ranks=lambda wildcards, resources: SETTINGS.solver.ranks,
     shell:
-        solver_command() + " {input.exposures} --catalogue {input.catalogue}"
-        " --output {output} --options {params.options:q} > {log} 2>&1"
+        "{params.launcher:q} galcen solve-iterative --ranks {params.ranks:q}"
+        " --catalogue {input.catalogue:q} --output {output:q} --options {params.options:q}"
+        " -- {params.exposures:q} > {log:q} 2>&1"
 
 
 rule compare:
@@ -50,6 +55,8 @@ rule compare:
         runtime=60,
     params:
         options=choices("compare"),
+        injected=lambda wildcards, input: listed(input.injected),
     shell:
-        "galcen compare {input.solution} {input.stars} {input.catalogue} {output}"
-        " {input.injected} --options {params.options:q} > {log} 2>&1"
+        "galcen compare --options {params.options:q}"
+        " -- {input.solution:q} {input.stars:q} {input.catalogue:q} {output:q}"
+        " {params.injected:q} > {log:q} 2>&1"

@@ -16,5 +16,5 @@ rule exposure_plan:
     params:
         options=plan_options(),
     shell:
-        "galcen exposure-plan {output} --stars {input}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen exposure-plan --stars {input:q} --options {params.options:q}"
+        " -- {output:q} > {log:q} 2>&1"

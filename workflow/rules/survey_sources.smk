@@ -1,10 +1,6 @@
 rule survey_sources:
     input:
-        (
-            results("truth.h5")
-            if SETTINGS.survey_sources.table is None
-            else SETTINGS.survey_sources.table.path
-        ),
+        sources_of,
     output:
         stars=results("survey/stars.h5"),
         catalogue=results("survey/input_catalogue.h5"),
@@ -21,5 +17,5 @@ rule survey_sources:
     params:
         options=section("survey_sources", "seed", "galaxy", "survey_sources"),
     shell:
-        "galcen survey-sources {input} {output.stars} {output.catalogue}"
-        " --options {params.options:q} > {log} 2>&1"
+        "galcen survey-sources --options {params.options:q}"
+        " -- {input:q} {output.stars:q} {output.catalogue:q} > {log:q} 2>&1"

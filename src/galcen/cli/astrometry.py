@@ -8,25 +8,32 @@ from typing import Annotated
 
 import typer
 
+from galcen.cli.options import Options, files_argument
+
 
 def plate(
     exposures: Path,
     input_catalogue: Path,
     output: Path,
-    options: str = "{}",
+    options: Options = "{}",
     only: Annotated[int | None, typer.Option(help="Solve this orbit again, keep the others.")] = None,
 ) -> None:
     """Solve the plates of a block of orbits: positions of the stars, attitude and camera."""
     from galcen.stages import plate as stage  # deferred: keeps --help fast
 
-    stage.run(exposures, input_catalogue, output, json.loads(options), only)
+    stage.run(exposures, input_catalogue, output, options, only)
 
 
-def plate_motion(input_catalogue: Path, output: Path, plates: list[Path], options: str = "{}") -> None:
+def plate_motion(
+    input_catalogue: Path,
+    output: Path,
+    plates: Annotated[list[Path], files_argument("Solved plates of every block of orbits.")],
+    options: Options = "{}",
+) -> None:
     """Combine the positions of all orbits into position, parallax and proper motion of each star."""
     from galcen.stages import plate_motion as stage  # deferred: keeps --help fast
 
-    stage.run(input_catalogue, output, plates, json.loads(options))
+    stage.run(input_catalogue, output, plates, options)
 
 
 def judge_plate(
@@ -35,19 +42,19 @@ def judge_plate(
     input_catalogue: Path,
     injected: Annotated[Path, typer.Argument(help="Folder with the truth of every block of orbits.")],
     output: Path,
-    plates: list[Path],
-    options: str = "{}",
+    plates: Annotated[list[Path], files_argument("Solved plates of every block of orbits.")],
+    options: Options = "{}",
 ) -> None:
     """Compare the plate analysis of a mock survey with the truth."""
     from galcen.stages import judge_plate as stage  # deferred: keeps --help fast
 
     files = stage.Files(plate_motion, stars, input_catalogue, injected, plates)
-    stage.run(files, output, json.loads(options))
+    stage.run(files, output, options)
 
 
 def solve_iterative(
     exposures: Annotated[
-        list[Path] | None, typer.Argument(help="Measurements of all blocks of orbits; not with --problem.")
+        list[Path] | None, files_argument("Measurements of all blocks of orbits; not with --problem.")
     ] = None,
     *,
     output: Annotated[Path, typer.Option(help="The solution.")],
@@ -57,7 +64,7 @@ def solve_iterative(
     ] = None,
     scheme: Annotated[str | None, typer.Option(help="cg or block-gauss-seidel.")] = None,
     ranks: Annotated[int | None, typer.Option(min=1, help="Fail unless so many were started.")] = None,
-    options: Annotated[str, typer.Option(help="The others, as JSON.")] = "{}",
+    options: Options = "{}",
 ) -> None:
     """Solve sources, attitudes and camera of all orbits at once; on one rank, or under mpiexec or srun.
 
@@ -70,13 +77,12 @@ def solve_iterative(
         from galcen.config.iterative_problem import parse  # deferred: keeps --help fast
         from galcen.stages import solve_problem
 
-        solve_problem.run(problem, output, parse(options, **chosen), ranks)
+        solve_problem.run(problem, output, parse(json.dumps(options), **chosen), ranks)
     elif problem is None and exposures and catalogue is not None:
         from galcen.stages import solve_iterative as stage  # deferred: keeps --help fast
 
-        values = json.loads(options)
-        values["solver"] = {**values.get("solver", {}), **chosen}
-        stage.run(exposures, catalogue, output, values, ranks)
+        solver = {**options.get("solver", {}), **chosen}
+        stage.run(exposures, catalogue, output, {**options, "solver": solver}, ranks)
     else:
         raise ConfigError(
             "solve-iterative: give either files of exposures with --catalogue, or --problem alone"
@@ -88,13 +94,13 @@ def compare(
     stars: Path,
     input_catalogue: Path,
     output: Path,
-    injected: Annotated[list[Path], typer.Argument(help="The truth of every block of orbits.")],
-    options: str = "{}",
+    injected: Annotated[list[Path], files_argument("The truth of every block of orbits.")],
+    options: Options = "{}",
 ) -> None:
     """Compare the solution of all orbits of a mock survey with the truth."""
     from galcen.stages import compare as stage  # deferred: keeps --help fast
 
-    stage.run(stage.Files(solution, stars, input_catalogue, injected), output, json.loads(options))
+    stage.run(stage.Files(solution, stars, input_catalogue, injected), output, options)
 
 
 COMMANDS = (plate, plate_motion, judge_plate, solve_iterative, compare)

@@ -2,66 +2,67 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from galcen.cli.options import Options
 
-def ingest(survey: str, folder: Path, options: str = "{}") -> None:
+
+def ingest(survey: str, folder: Path, options: Options = "{}") -> None:
     """Read a user's table, check it and cut it into tiles, FOLDER/<tile>.h5."""
     from galcen.stages import ingest as stage  # deferred: keeps --help fast
 
-    stage.run(survey, folder, json.loads(options))
+    stage.run(survey, folder, options)
 
 
-def simulate(tile: str, model: Path, folder: Path, options: str = "{}") -> None:
+def simulate(tile: str, model: Path, folder: Path, options: Options = "{}") -> None:
     """Draw one tile of the sky from the model, FOLDER/sky, and observe it, FOLDER/survey/<survey>."""
     from galcen.stages import simulate as stage  # deferred: keeps --help fast
 
-    stage.run(tile, model, folder, json.loads(options))
+    stage.run(tile, model, folder, options)
 
 
-def complete(tile: str, folder: Path, output: Path, options: str = "{}") -> None:
+def complete(tile: str, folder: Path, output: Path, options: Options = "{}") -> None:
     """Match the surveys FOLDER/<survey>/<tile>.h5 around one tile and select its stars."""
     from galcen.stages import complete as stage  # deferred: keeps --help fast
 
-    stage.run(tile, folder, output, json.loads(options))
+    stage.run(tile, folder, output, options)
 
 
-def judge_merge(folder: Path, output: Path, options: str = "{}") -> None:
+def judge_merge(folder: Path, output: Path, options: Options = "{}") -> None:
     """Compare the complete catalogue of a simulated sky, FOLDER/complete, with its stars, FOLDER/sky."""
     from galcen.stages import judge_merge as stage  # deferred: keeps --help fast
 
-    stage.run(folder, output, json.loads(options))
+    stage.run(folder, output, options)
 
 
-def likelihood(model: Path, output: Path, options: str = "{}") -> None:
+def likelihood(model: Path, output: Path, options: Options = "{}") -> None:
     """Tabulate the photometric likelihood, for the fast posterior."""
     from galcen.stages import likelihood as stage  # deferred: keeps --help fast
 
-    stage.run(model, output, json.loads(options))
+    stage.run(model, output, options)
 
 
 def posterior(
-    model: Path, stars: Path, output: Path, options: str = "{}", likelihood: Path | None = None
+    model: Path, stars: Path, output: Path, options: Options = "{}", likelihood: Path | None = None
 ) -> None:
     """Class and distance posterior of the stars of one tile."""
     from galcen.stages import posterior as stage  # deferred: keeps --help fast
 
-    stage.run(model, stars, output, json.loads(options), likelihood)
+    stage.run(model, stars, output, options, likelihood)
 
 
-def draw(model: Path, stars: Path, posterior: Path, output: Path, options: str = "{}") -> None:
+def draw(model: Path, stars: Path, posterior: Path, output: Path, options: Options = "{}") -> None:
     """Draw the true values of the stars of one tile."""
     from galcen.stages import draw as stage  # deferred: keeps --help fast
 
-    stage.run(model, stars, posterior, output, json.loads(options))
+    stage.run(model, stars, posterior, output, options)
 
 
-def calibrate(model: Path, output: Path, options: str = "{}", likelihood: Path | None = None) -> None:
+def calibrate(model: Path, output: Path, options: Options = "{}", likelihood: Path | None = None) -> None:
     """See whether posteriors of stars drawn from the model are right as often as they say."""
     from galcen.stages import calibrate as stage  # deferred: keeps --help fast
 
-    stage.run(model, output, json.loads(options), likelihood)
+    stage.run(model, output, options, likelihood)
 
 
 COMMANDS = (ingest, simulate, complete, judge_merge, likelihood, posterior, draw, calibrate)

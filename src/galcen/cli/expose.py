@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from galcen.cli.options import Options
 
 
 def expose(
@@ -16,14 +17,14 @@ def expose(
     exposures: Path,
     injected: Path,
     orbits: Annotated[str, typer.Option(help="Block of orbits, first and last, such as o00000-00009.")],
-    options: str = "{}",
+    options: Options = "{}",
     only: Annotated[int | None, typer.Option(help="Make this orbit again, keep the others.")] = None,
 ) -> None:
     """Observe the STARS in a block of orbits of the PLAN: measurements and, apart, the truth behind them."""
     from galcen.stages import expose as stage  # deferred: keeps --help fast
 
     files = stage.Files(plan, stars, input_catalogue, exposures, injected)
-    stage.run(files, orbits, json.loads(options), only)
+    stage.run(files, orbits, options, only)
 
 
 COMMANDS = (expose,)

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from galcen.cli.options import Options
 
-def galaxy_model(output: Path, options: str = "{}") -> None:
+
+def galaxy_model(output: Path, options: Options = "{}") -> None:
     """Check the model tables and make the Galaxy model."""
-    from galcen.config.galaxy import Extinction, Galaxy, Tables  # deferred: keeps --help fast
-    from galcen.stages import galaxy_model as stage  # deferred: keeps --help fast
+    from galcen import config  # deferred: keeps --help fast
+    from galcen.stages import galaxy_model as stage
 
-    sections = json.loads(options)
-    kinds = {"tables": Tables, "galaxy": Galaxy, "extinction": Extinction}
-    stage.run(output, **{name: kind.model_validate(sections.get(name, {})) for name, kind in kinds.items()})
+    names = ("tables", "galaxy", "extinction")
+    settings = config.parse({n: options[n] for n in names if n in options}, "options of galaxy-model")
+    stage.run(output, settings.tables, settings.galaxy, settings.extinction)
 
 
-def truth(folder: Path, output: Path, options: str = "{}") -> None:
+def truth(folder: Path, output: Path, options: Options = "{}") -> None:
     """Merge the tiles FOLDER/<tile>.h5 into the truth catalogue."""
     from galcen.stages import truth as stage  # deferred: keeps --help fast
 
-    stage.run(folder, output, json.loads(options))
+    stage.run(folder, output, options)
 
 
 def report_page(
     model: Path,
     truth: Path,
     output: Path,
-    options: str = "{}",
+    options: Options = "{}",
     merge: Path | None = None,
     calibration: Path | None = None,
     plan: Path | None = None,
@@ -41,7 +42,7 @@ def report_page(
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
     astrometry = stage.Astrometry(plan, plate_quality, comparison)
-    stage.run(model, truth, output, json.loads(options), merge, calibration, astrometry)
+    stage.run(model, truth, output, options, merge, calibration, astrometry)
 
 
 def export(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from galcen.cli.options import Options
+
 
 def exposure_plan(
     output: Path,
     stars: Annotated[Path | None, typer.Option(help="Stars of the survey, to be counted.")] = None,
-    options: str = "{}",
+    options: Options = "{}",
 ) -> None:
     """Plan the exposures of the survey: when, where to, and how often each star is seen."""
     from galcen.stages import exposure_plan as stage  # deferred: keeps --help fast
 
-    stage.run(output, json.loads(options), stars)
+    stage.run(output, options, stars)
 
 
 COMMANDS = (exposure_plan,)
