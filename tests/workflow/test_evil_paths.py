@@ -62,9 +62,11 @@ def test_any_name_of_a_table_is_a_name(tmp_path):
     assert {path.name for path in folder.iterdir()} == {*before, "results", ".snakemake"}
 
 
-@pytest.mark.parametrize("name", ["{tile}.csv", "{ x, y}.csv", "<results>.csv"])
-@pytest.mark.parametrize("section", ["catalogue", "survey_sources"])
-def test_names_that_snakemake_would_change_are_refused(tmp_path, name, section):
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("catalogue", "{tile}.csv"), ("survey_sources", "{ x, y}.csv"), ("survey_sources", "<results>.csv")],
+)
+def test_names_that_snakemake_would_change_are_refused(tmp_path, section, name):
     """Before the first job, in one line, where another file would be read."""
     folder = make_project(tmp_path / "project")
     tables = {

@@ -32,6 +32,14 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+for _table in (*SETTINGS.catalogue.files, SETTINGS.survey_sources.table):
+    if _table and (contains_wildcard(_table.path) or PATHVAR_REGEX.search(_table.path)):
+        # It would read another file, without a word.
+        raise WorkflowError(
+            f"{_table.path}: Snakemake replaces words in {{}} or <> in the names of inputs; rename the table, "
+            "or give the name of a link to it"
+        )
+
 RUN = f"results/{SETTINGS.run}"
 # Bytes of one part of a command; a command has two of them at most, and some paths.
 LONGEST_TEXT = 50_000
@@ -230,26 +238,16 @@ def surveys_of(wildcards):
 def table_of(wildcards):
     """The user's table of one survey."""
     return next(
-        users_path(table.path)
+        table.path
         for table in SETTINGS.catalogue.files
         if table.name == wildcards.survey
     )
 
 
-def users_path(path):
-    """A user's path as an input; Snakemake would read another file where it fills in words in brackets."""
-    if contains_wildcard(path) or PATHVAR_REGEX.search(path):
-        raise WorkflowError(
-            f"{path}: Snakemake replaces words in {{}} or <> in the names of inputs; rename the table, or give the "
-            "name of a link to it"
-        )
-    return path
-
-
 def sources_of(wildcards):
     """The stars that the survey chooses from: the truth catalogue, or the user's table."""
     table = SETTINGS.survey_sources.table
-    return results("truth.h5") if table is None else users_path(table.path)
+    return results("truth.h5") if table is None else table.path
 
 
 def write_resolved_configuration():
