@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from edited import edited
 from project import BIN, make_project, snakemake
 
 ORBITS = 4
@@ -107,7 +108,7 @@ def test_one_orbit_is_solved_again(survey, tmp_path):
     plate = tmp_path / "plate.h5"
     shutil.copy(results / "astrometry/plate/o00000-00001.h5", plate)
     before = contents(plate)
-    with h5py.File(plate, "r+") as file:
+    with edited(plate) as file:
         file["orbit_00001/plate_sources/a"][...] = 0.0
     command = [BIN / "galcen", "plate", results / "survey/exposures/o00000-00001.h5"]
     command += [results / "survey/input_catalogue.h5", plate, "--only"]

@@ -18,6 +18,7 @@ from galcen.cli import (
     survey,
     survey_sources,
 )
+from galcen.cli.signals import clean_up_when_stopped
 from galcen.errors import GalcenError
 
 THREAD_VARIABLES = (
@@ -43,6 +44,7 @@ for group in (astrometry, catalogue, expose, inspect, plates, products, project,
 
 def main() -> None:
     """Run a command; the users' errors are printed without a traceback."""
+    clean_up_when_stopped()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -1,45 +1,30 @@
 """HDF5 products: written whole and renamed into place, refused when damaged or older.
 
 A file holds one group per table with one dataset per column, and its provenance as
-attributes of the root. It needs nothing but h5py to open (gzip and shuffle).
+attributes of the root. It needs nothing but h5py to open (gzip and shuffle). Checksums of all its bytes
+stand behind what h5py sees (`galcen.io.sealed_file`), and are compared as it is read.
 """
 
 import io
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5f, h5fd, h5p
 from typing_extensions import Buffer
 
-from galcen.errors import SchemaError
+from galcen.errors import GalcenError, SchemaError
+from galcen.io.claims import atomic
+from galcen.io.hdf5_guard import attribute, find, guarded, refuse_links_out, refuse_odd_dataset
 from galcen.io.schema import FORMAT_VERSION, Table
+from galcen.io.sealed_file import Damage, SealedFile, append_seal
 
 CHUNK_ROWS = 16384
 
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed to it only if the block succeeds."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise SchemaError(f"{path}: cannot be written: {error}") from error
-    os.close(handle)
-    temporary = Path(name)
-    # mkstemp makes a file that only its owner can read; a product is shared.
-    temporary.chmod(0o644)
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise SchemaError(f"{path}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+ON_PURPOSE = "after a change on purpose, `python -m galcen.io.sealed_file FILE` gives it new ones"
 
 
 class _FailureKeeper(io.FileIO):
@@ -49,7 +34,7 @@ class _FailureKeeper(io.FileIO):
     never learn of a full disc; whoever opened this file asks for `failure` instead.
     """
 
-    failure: OSError | None = None
+    failure: BaseException | None = None
 
     def write(self, data: Buffer, /) -> int:
         view = memoryview(data).cast("B")
@@ -57,14 +42,15 @@ class _FailureKeeper(io.FileIO):
         try:
             while self.failure is None and done < len(view):
                 done += super().write(view[done:])
-        except OSError as error:
+        except BaseException as error:
+            # A signal may arrive here, too.
             self.failure = error
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
         try:
             return super().truncate(size)
-        except OSError as error:
+        except BaseException as error:
             self.failure = self.failure or error
             return self.tell() if size is None else size
 
@@ -95,6 +81,7 @@ def create(
             # Whatever HDF5 made of it, the disc's error is the one to tell.
             if stream.failure is not None:
                 raise stream.failure
+        append_seal(stream.fileno())
         if is_durable:
             os.fsync(stream.fileno())
 
@@ -106,26 +93,102 @@ def open_product(path: Path, product: str) -> Iterator[h5py.File]:
     Raises
     ------
     SchemaError
-        The file is missing, no HDF5, truncated, another product or an older format.
+        The file is missing, no HDF5, truncated, damaged, another product or an older format; also at the end
+        of the block, where something in it that was read is damaged.
     """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise SchemaError(f"{path}: no such file; run the stage that makes it") from None
-    except OSError as error:
-        raise SchemaError(
-            f"{path}: no HDF5 file, or a truncated one ({error}); delete it and run again"
-        ) from None
-    with file:
-        found = (file.attrs.get("format"), file.attrs.get("product"))
-        if found != ("galcen", product):
-            raise SchemaError(f"{path}: holds {found[1] or 'no galcen product'}, expected {product}")
-        version = int(file.attrs["format_version"])
-        if version != FORMAT_VERSION:
+    with _opened(SealedFile(path, "run the stage that makes it")) as (file, stream):
+        try:
+            _check_header(file, product)
+        except SchemaError as error:
+            if stream.failure is not None:
+                _check_changed_header(path, product)
+            raise error from None
+        if not stream.is_sealed:
             raise SchemaError(
-                f"{path}: format version {version}, this galcen reads {FORMAT_VERSION}; make it again"
+                f"{path}: has no checksums, so another program has changed or cut it since galcen wrote it; "
+                f"delete it and make it again ({ON_PURPOSE})"
             )
         yield file
+
+
+def _check_header(file: h5py.File, product: str) -> None:
+    """Refuse a file that says of itself that it is not the one that is wanted."""
+    found = attribute(file, "format"), attribute(file, "product")
+    if found != ("galcen", product):
+        raise SchemaError(f"{file.filename}: holds {found[1] or 'no galcen product'}, expected {product}")
+    version = attribute(file, "format_version")
+    if version != FORMAT_VERSION:
+        raise SchemaError(
+            f"{file.filename}: format version {version}, this galcen reads {FORMAT_VERSION}; make it again"
+        )
+
+
+def _check_changed_header(path: Path, product: str) -> None:
+    """Refuse a file with wrong checksums by what it says of itself, which tells more than they do."""
+    try:
+        with _opened(SealedFile(path, "", is_checked=False)) as (file, _):
+            _check_header(file, product)
+    except SchemaError as error:
+        if "cannot be read" not in str(error):
+            raise SchemaError(f"{error} (its checksums are wrong, too: changed or damaged)") from None
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file that anybody made, refused where anything in it leads to other files.
+
+    Raises
+    ------
+    SchemaError
+        The file is missing, no HDF5, truncated, or holds external links, external storage, virtual datasets
+        or links that lead nowhere; with checksums of galcen, also where it is damaged.
+    """
+    with _opened(SealedFile(path, "is the path right?")) as (file, _):
+        refuse_links_out(file)
+        yield file
+
+
+@contextmanager
+def _opened(stream: SealedFile) -> Iterator[tuple[h5py.File, SealedFile]]:
+    """A file to read, closed in the end. Errors of HDF5 become galcen's."""
+    with stream:
+        try:
+            with _hdf5_file(stream) as file:
+                yield file, stream
+        except (GalcenError, OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            told = isinstance(error, GalcenError) and str(stream.failure) in str(error)
+            if isinstance(stream.failure, Damage) and told:
+                raise
+            if (fault := stream.explain()) is not None:
+                raise fault from None
+            text = " ".join(str(error.args[0]).split()) if error.args else ""
+            if isinstance(error, GalcenError) or not text.startswith(_OF_HDF5):
+                raise
+            raise SchemaError(f"{stream.path}: {text}; delete it and make it again") from None
+        # HDF5 passes over some errors of its file.
+        if (fault := stream.explain()) is not None:
+            raise fault
+
+
+_OF_HDF5 = ("Can't ", "Unable to ", "Cannot ")
+"""How errors begin that h5py makes of those of HDF5."""
+
+
+def _hdf5_file(stream: SealedFile) -> h5py.File:
+    """HDF5's view of a file; it keeps the name of the path, which h5py would replace by the stream's."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_LATEST)
+    access.set_fileobj_driver(h5fd.fileobj_driver, stream)
+    try:
+        return h5py.File(h5f.open(os.fsencode(stream.path), h5f.ACC_RDONLY, fapl=access))
+    except (OSError, RuntimeError) as error:
+        if (fault := stream.explain()) is not None:
+            raise fault from None
+        text = " ".join(str(error).split())
+        raise SchemaError(
+            f"{stream.path}: no HDF5 file, or a truncated one ({text}); copy or make it again"
+        ) from None
 
 
 def write_columns(parent: h5py.Group, table: Table, columns: Mapping[str, np.ndarray]) -> h5py.Group:
@@ -188,29 +251,35 @@ def read_columns(file: h5py.Group, table: Table) -> dict[str, np.ndarray]:
 
 def read_column(file: h5py.Group, table: Table, name: str) -> np.ndarray:
     """One column of a table; the same errors."""
-    if table.name not in file:
+    where = f"{file.file.filename}: table {table.name}"
+    group = find(file, table.name)
+    if not isinstance(group, h5py.Group):
         raise SchemaError(f"{file.file.filename}: no table {table.name}; make the file again")
-    group = file[table.name]
-    if name not in group:
-        raise SchemaError(f"{file.file.filename}: table {table.name} has no column {name}; make it again")
-    values = read_array(group, name)
-    if len(values) != group.attrs["n_row"]:
+    if find(group, name) is None:
+        raise SchemaError(f"{where} has no column {name}; make it again")
+    values, n_row = read_array(group, name), attribute(group, "n_row")
+    if values.shape != (n_row,):
         raise SchemaError(
-            f"{file.file.filename}: column {name} has {len(values)} rows, expected {group.attrs['n_row']}; "
+            f"{file.file.filename}: column {name} has {len(np.atleast_1d(values))} rows, expected {n_row}; "
             "make it again"
         )
     return values
 
 
 def read_array(group: h5py.Group, name: str) -> np.ndarray:
-    """One array, with a clear error where the file is damaged."""
-    try:
-        return group[name][...]
-    except (KeyError, OSError) as error:
-        raise SchemaError(
-            f"{group.file.filename}: {group.name}/{name} cannot be read ({error}); "
-            "delete the file and make it again"
-        ) from None
+    """One array that lies in the file itself and is no larger than that can hold.
+
+    Raises
+    ------
+    SchemaError
+        There is none, it is damaged, or it is no plain array.
+    """
+    where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
+    dataset = find(group, name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise SchemaError(f"{where} is missing; delete the file and make it again")
+    guarded(where, lambda: refuse_odd_dataset(dataset, where))
+    return guarded(where, lambda: dataset[...])
 
 
 def write_table(

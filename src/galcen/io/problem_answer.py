@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 
 from galcen.errors import SchemaError
-from galcen.io.hdf5 import create, write_array
+from galcen.io.hdf5 import create, open_hdf5, write_array
+from galcen.io.hdf5_guard import find, guarded
 
 PRODUCT = "problem_answer"
 
@@ -45,15 +45,18 @@ def write_problem_answer(
         The file cannot be written, or the problem is no longer to be read.
     """
     with create(path, PRODUCT, {}) as out:
-        try:
-            with h5py.File(problem, "r") as source:
-                for name, value in source.attrs.items():
-                    if name not in out.attrs:
-                        out.attrs[name] = value
-                for name in COPIED:
-                    source.copy(source[name], out)
-        except (OSError, KeyError, RuntimeError) as error:
-            raise SchemaError(f"{problem}: cannot be copied from ({error}); is it still there?") from None
+        with open_hdf5(problem) as source:
+            for name in source.attrs:
+                if name not in out.attrs:
+                    where = f"{problem}: attribute {name}"
+                    out.attrs[name] = guarded(where, lambda name=name: source.attrs[name])
+            for name in COPIED:
+                group = find(source, name)
+                if group is None:
+                    raise SchemaError(
+                        f"{problem}: {name} has gone since it was read; is it still the same file?"
+                    )
+                source.copy(group, out)
         for name, value in attributes.items():
             out.attrs[name] = value
         group = out["observations"]

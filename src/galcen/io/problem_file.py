@@ -3,8 +3,7 @@
 The layout stands in docs/solver_mpi.md. Datasets and attributes that it does not name are left alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from galcen.errors import SchemaError
-from galcen.io.hdf5 import read_array
+from galcen.io.hdf5 import open_hdf5, read_array
+from galcen.io.hdf5_guard import attribute, find, refuse_odd_dataset
 
 Share = Callable[[Int[np.ndarray, " n_orbit"]], range]
 """From the measurements of each orbit to the orbits that are wanted."""
@@ -118,7 +118,7 @@ def read_problem_file(path: Path, share: Share = whole) -> ProblemFile:
         The file is missing or truncated; a dataset is missing or has another shape; a number is not finite or
         out of its range; a source, exposure or chip does not exist; a source is twice in an exposure.
     """
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         lengths = {name: _attribute(file, name) for name in LENGTHS}
         exposures, sources = _table(file, "exposures", EXPOSURES), _table(file, "sources", SOURCES)
         _check_unit(exposures["sun_to_observer"], f"{path}: exposures/sun_to_observer")
@@ -154,20 +154,6 @@ def read_problem_file(path: Path, share: Share = whole) -> ProblemFile:
     return ProblemFile(path, lengths, exposures, sources, chips, camera, tuple(orbits), *sizes, sparse)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise SchemaError(f"{path}: no such file") from None
-    except OSError as error:
-        raise SchemaError(
-            f"{path}: no HDF5 file, or a truncated one ({error}); copy or make it again"
-        ) from None
-    with file:
-        yield file
-
-
 def _measurements(
     file: h5py.File, rows: Int[np.ndarray, " n_own"], n_obs: int, n_row: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
@@ -183,7 +169,7 @@ def _measurements(
         columns[name] = values[rows].astype(np.int32)
     columns["pixel"] = np.stack([column(name, NUMBER)[rows] for name in ("nx_pix", "ny_pix")])
     for names in ERRORS:
-        if all(f"observations/{name}" in file for name in names):
+        if all(find(file, f"observations/{name}") is not None for name in names):
             # One name serves both axes.
             columns["sigma"] = np.stack([column(name, POSITIVE)[rows] for name in (names * 2)[:2]])
             return columns
@@ -192,15 +178,16 @@ def _measurements(
 
 
 def _attribute(file: h5py.File, name: str) -> float:
+    found = attribute(file, name)
+    if found is None:
+        raise SchemaError(f"{file.filename}: no attribute {name}; {DOCUMENT}")
     try:
-        value = float(file.attrs[name])
-    except KeyError:
-        raise SchemaError(f"{file.filename}: no attribute {name}; {DOCUMENT}") from None
+        value = float(found)
     except (TypeError, ValueError):
         value = np.nan
     if not (np.isfinite(value) and value > 0):
         raise SchemaError(
-            f"{file.filename}: attribute {name} is {file.attrs[name]}, expected a number above 0; correct it"
+            f"{file.filename}: attribute {name} is {found}, expected a number above 0; correct it"
         )
     return value
 
@@ -217,9 +204,11 @@ def _table(file: h5py.File, group: str, rules: Mapping[str, Rule]) -> dict[str, 
 def _dataset(file: h5py.File, name: str, rule: Rule, shape: tuple[int | None, ...]) -> np.ndarray:
     """One dataset, checked; None in a shape is any number."""
     where, wanted = f"{file.filename}: {name}", str(shape).replace("None", "n")
-    if not isinstance(file.get(name), h5py.Dataset):
+    dataset = find(file, name)
+    if not isinstance(dataset, h5py.Dataset):
         raise SchemaError(f"{file.filename}: no dataset {name}, expected one of shape {wanted}; {DOCUMENT}")
-    found, kind = file[name].shape, file[name].dtype
+    refuse_odd_dataset(dataset, where)
+    found, kind = dataset.shape, dataset.dtype
     # One number serves as well written as an array of one.
     fits = found == (1,) if shape == () else len(found) == len(shape)
     fits &= all(wish in (None, size) for wish, size in zip(shape, found, strict=False))

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from galcen.errors import SchemaError
-from galcen.io.hdf5 import atomic
+from galcen.io.claims import atomic
 
 ORDERS = range(2, 8)
 N_TERM = {(order + 1) * (order + 2) // 2 - 3: order for order in ORDERS}

@@ -111,7 +111,7 @@ def remove(folder: Path, ranks: World) -> None:
     ranks.barrier()
     if ranks.rank == 0 and folder.exists():
         (folder / STATE).unlink(missing_ok=True)
-        # Those that begin with a dot are of a process that was killed as it wrote.
+        # Those that begin with a dot are of a process that was killed as it wrote, see `galcen.io.claims`.
         for path in (*folder.glob(PIECES), *folder.glob(f".{PIECES}.*"), *folder.glob(f".{STATE}.*")):
             path.unlink()
         if not any(folder.iterdir()):

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Int
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
 from galcen.io.hdf5 import open_product, read_array, write_array
+from galcen.io.hdf5_guard import find, guarded, refuse_odd_dataset
 from galcen.io.schema import TRUTH
 
 LISTING_BLOCK = 2**20
@@ -111,10 +112,13 @@ def read_truth(
     _known("column", names, TRUTH.names)
     with open_product(path, TRUTH.name) as file:
         for part in (TRUTH.name, "index", *(f"{TRUTH.name}/{name}" for name in names)):
-            if part not in file:
+            item = find(file, part)
+            if item is None:
                 raise SchemaError(f"{path}: {part} is missing; make the file again with this galcen")
+            if isinstance(item, h5py.Dataset):
+                refuse_odd_dataset(item, f"{path}: {part}")
         group = file[TRUTH.name]
-        rows = np.arange(group.attrs["n_row"])
+        rows = np.arange(len(group[TRUTH.names[0]]))
         if cone is not None:
             rows = _rows_of_cone(file, _checked(Cone(*cone)))
         if components is not None:
@@ -147,13 +151,9 @@ def take(dataset: h5py.Dataset, rows: Int[np.ndarray, " n"]) -> np.ndarray:
     step = dataset.chunks[0] if dataset.chunks else max(len(dataset), 1)
     for start, stop in _runs(np.unique(rows // step)):
         first, last = np.searchsorted(rows, [start * step, stop * step])
-        try:
-            out[first:last] = dataset[start * step : stop * step][rows[first:last] - start * step]
-        except OSError as error:
-            raise SchemaError(
-                f"{dataset.file.filename}: {dataset.name} cannot be read ({error}); delete the file and make "
-                "it again"
-            ) from None
+        where, part = f"{dataset.file.filename}: {dataset.name}", slice(start * step, stop * step)
+        values = guarded(where, lambda part=part: dataset[part])
+        out[first:last] = values[rows[first:last] - start * step]
     return out
 
 

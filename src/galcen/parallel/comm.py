@@ -192,7 +192,7 @@ def aborting(world: World) -> Iterator[None]:
     except BaseException as error:
         if world.rank:
             time.sleep(2 * PATIENCE)
-        if not isinstance(error, GalcenError) or os.environ.get("GALCEN_DEBUG"):
+        if not isinstance(error, GalcenError | SystemExit) or os.environ.get("GALCEN_DEBUG"):
             traceback.print_exc()
         text = str(error) if isinstance(error, GalcenError) else f"{type(error).__name__}: {error}"
         where = f"rank {world.rank} of {world.size}, {socket.gethostname()}"

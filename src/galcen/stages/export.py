@@ -7,7 +7,7 @@ from astropy.io import fits, votable
 from astropy.table import QTable, Table
 
 from galcen.errors import ConfigError
-from galcen.io.hdf5 import atomic
+from galcen.io.claims import atomic
 from galcen.io.truth import Cone, Magnitudes, read_truth
 
 FORMATS = {

@@ -6,7 +6,6 @@ and then one tile.
 
 import json
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from galcen.catalogue.tiling import tiles_of
 from galcen.config.catalogue import Catalogue
 from galcen.config.survey_tables import SurveyTable
 from galcen.errors import ConfigError, SchemaError
+from galcen.io.claims import scratch_folder
 from galcen.io.hdf5 import write_table
 from galcen.io.plausibility import ColourCheck
 from galcen.io.provenance import input_hashes, provenance
@@ -61,9 +61,8 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
 
     numbers = tile_of_cell(tiles)
     counts = dict.fromkeys(("read", "outside_footprint", "no_measurement"), 0)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        buckets = RowBuckets(Path(scratch) / "rows", survey.path)
+    with scratch_folder(folder) as scratch:
+        buckets = RowBuckets(scratch / "rows", survey.path)
         plausible = ColourCheck(survey)
         for stars in read_survey(survey, first_id=place * ID_STEP + 1):
             plausible.look_at(stars)
@@ -80,7 +79,7 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
                 refuse_repeated(survey, some["source_id"], some["row"])
         attributes = provenance("ingest", options, input_hashes(Path(survey.path)))
         attributes["counts"] = json.dumps(counts)
-        made = Path(scratch) / "tiles"
+        made = scratch / "tiles"
         made.mkdir()
         for number, tile in enumerate(tiles):
             write_table(

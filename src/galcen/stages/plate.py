@@ -40,7 +40,7 @@ from galcen.io.exposures import (
     orbits_of,
     read_orbit,
 )
-from galcen.io.hdf5 import create, read_table, write_columns
+from galcen.io.hdf5 import create, open_product, read_table, write_columns
 from galcen.io.plate_schema import PLATE, PLATE_CALIBRATION, PLATE_EXPOSURES, PLATE_MAP, PLATE_SOURCES
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE
@@ -110,15 +110,15 @@ def run(
 
 def _keep_others(path: Path, out: h5py.File, orbits: list[int], only: int) -> None:
     """Copy the orbits that are not solved again."""
-    try:
-        with h5py.File(path, "r") as old:
-            for orbit in orbits:
-                if orbit != only:
-                    old.copy(old[group_name(orbit)], out)
-    except (OSError, KeyError) as error:
-        raise SchemaError(
-            f"{path}: does not hold the other orbits ({error}); make the whole block, without --only"
-        ) from None
+    with open_product(path, PLATE) as old:
+        for orbit in orbits:
+            if orbit == only:
+                continue
+            if group_name(orbit) not in old:
+                raise SchemaError(
+                    f"{path}: does not hold orbit {orbit}; make the whole block, without --only"
+                )
+            old.copy(old[group_name(orbit)], out)
 
 
 def usable(measured: OrbitMeasurements, where: str) -> OrbitMeasurements:

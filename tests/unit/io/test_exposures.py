@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
+from edited import edited
 from exposure_mock import plan_columns, star_columns, write_inputs
 from galcen.config.survey import Telescope
 from galcen.errors import SchemaError
@@ -26,7 +26,7 @@ def changed(made, tmp_path, change):
     """A copy of the file with something changed in it."""
     path = Path(tmp_path) / "changed.h5"
     path.write_bytes(made.exposures.read_bytes())
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         change(file)
     return path
 
@@ -101,7 +101,7 @@ def announce(orbits):
         (swap_exposures, "exposure row 1: .* sort the exposures by exposure_id"),
         (set_row("exposures/orbit", 2, 0), "exposure row 2: belongs to orbit 0"),
         (delete("orbit_00001"), "orbit_00001; the file is truncated"),
-        (delete("orbit_00001/nx"), "orbit_00001/nx cannot be read"),
+        (delete("orbit_00001/nx"), "orbit_00001/nx is missing"),
         (delete("orbit_00001/exposures"), "no table exposures"),
         (announce("[0, 2, 1]"), "not in ascending order"),
         (announce("[0, 1]"), "orbit_00002"),

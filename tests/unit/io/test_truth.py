@@ -10,6 +10,7 @@ from astropy.io import fits, votable
 from astropy.table import QTable
 from mocpy import MOC
 
+from edited import edited
 from galcen.catalogue.tiling import tiles_of
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import ConfigError, SchemaError
@@ -186,7 +187,7 @@ def test_a_catalogue_without_a_part_is_refused(catalogue, tmp_path, part):
     """One made by an older version, or damaged: what is missing is named."""
     path = tmp_path / "truth.h5"
     path.write_bytes(catalogue.read_bytes())
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         del file[part]
     with pytest.raises(SchemaError, match=f"{part} is missing"):
         read_truth(path)

@@ -2,11 +2,11 @@
 
 import json
 
-import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from edited import edited
 from galcen.astrometry.seen_position import seen_offsets
 from galcen.errors import SchemaError
 from galcen.io.camera_json import SizedCamera
@@ -289,24 +289,24 @@ def test_a_handful_of_stars_is_told(tmp_path):
 def test_without_any_motion_the_report_is_whole(tmp_path):
     """Too few orbits for five parameters: empty figures, no error."""
     survey = Survey(tmp_path, n=60)
-    with h5py.File(tmp_path / "motion.h5", "r+") as file:
+    with edited(tmp_path / "motion.h5") as file:
         for name in ("parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error"):
             file[f"plate_motion/{name}"][...] = np.nan
     assert len(headings(survey.run())) == 9
 
 
 def _unknown_star(folder):
-    with h5py.File(folder / "plate/o00002-00002.h5", "r+") as file:
+    with edited(folder / "plate/o00002-00002.h5") as file:
         file["orbit_00002/plate_sources/source_id"][4] = 5
 
 
 def _other_catalogue(folder):
-    with h5py.File(folder / "catalogue.h5", "r+") as file:
+    with edited(folder / "catalogue.h5") as file:
         file["input_catalogue/source_id"][0] = 5
 
 
 def _missing_orbit(folder):
-    with h5py.File(folder / "plate/o00000-00001.h5", "r+") as file:
+    with edited(folder / "plate/o00000-00001.h5") as file:
         del file["orbit_00001"]
 
 
@@ -315,12 +315,12 @@ def _missing_truth(folder):
 
 
 def _twice(folder):
-    with h5py.File(folder / "plate/o00002-00002.h5", "r+") as file:
+    with edited(folder / "plate/o00002-00002.h5") as file:
         file.attrs["orbits"] = "[1]"
 
 
 def _terms(folder):
-    with h5py.File(folder / "plate/o00000-00001.h5", "r+") as file:
+    with edited(folder / "plate/o00000-00001.h5") as file:
         file["orbit_00000/plate_calibration/parameter"][0] = 1
 
 

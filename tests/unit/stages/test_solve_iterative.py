@@ -3,11 +3,11 @@
 import json
 import logging
 
-import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from edited import edited
 from galcen.astrometry.iterative import solve as solver
 from galcen.cli import app
 from galcen.config import parse
@@ -109,7 +109,7 @@ def test_colours_come_less_their_mean(survey, tmp_path):
     assert problem.calibration.n_chip_unknown == 7
     grey = tmp_path / "catalogue.h5"
     grey.write_bytes(survey.catalogue.read_bytes())
-    with h5py.File(grey, "r+") as file:
+    with edited(grey) as file:
         file["input_catalogue/colour"][...] = np.nan
     grey = survey._replace(catalogue=grey)
     with pytest.raises(
@@ -234,7 +234,7 @@ def test_an_exposure_without_stars_is_left_out(survey, tmp_path, caplog):
 
 def _keep_stars(path, counts):
     """Cut each exposure of the file to its first stars."""
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         group = file["orbit_00002"]
         offset = group["offset"][...]
         rows = np.concatenate([begin + np.arange(n) for begin, n in zip(offset[:-1], counts, strict=True)])
@@ -254,23 +254,23 @@ def _missing(path):
 
 
 def _no_orbit(path):
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         del file["orbit_00002"]
 
 
 def _unknown_star(path):
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["orbit_00002/source_id"][5] = 3
 
 
 def _same_orbit(path):
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file.move("orbit_00002", "orbit_00001")
         file.attrs["orbits"] = "[1]"
 
 
 def _other_camera(path):
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         camera = json.loads(file.attrs["camera"])
         file.attrs["camera"] = json.dumps(camera | {"focal_length_um": 4e6})
 
@@ -302,7 +302,7 @@ def test_a_source_twice_in_the_catalogue_is_refused(survey, tmp_path):
     """Named."""
     path = tmp_path / "catalogue.h5"
     path.write_bytes(survey.catalogue.read_bytes())
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["input_catalogue/source_id"][1] = file["input_catalogue/source_id"][0]
     with pytest.raises(SchemaError, match="is there twice"):
         problem_of(survey._replace(catalogue=path))

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from edited import edited
 from galcen.io.hdf5 import open_product
 from galcen.io.solver_checkpoint import PRODUCT
 from iterative_mock import write_survey
@@ -179,7 +180,7 @@ def test_ranks_that_are_not_alike_are_refused(survey, start, tmp_path, fault, wh
     """Also where the file of one machine is an old copy, which it alone reads."""
     stale = survey.catalogue.with_name("catalogue.h5.stale")
     stale.write_bytes(survey.catalogue.read_bytes())
-    with h5py.File(stale, "r+") as file:
+    with edited(stale) as file:
         file["input_catalogue/parallax"][3] += 1e-9
     done = start(tmp_path / "iterative.h5", 1, 0, fault)
     assert done.returncode != 0

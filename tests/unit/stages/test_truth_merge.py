@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from edited import edited
 from galcen.catalogue.tiling import tiles_of
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
@@ -116,7 +117,7 @@ def test_a_star_in_two_tiles_is_refused(tmp_path):
 def test_a_tile_without_a_column_is_named(tmp_path):
     """As when one is read; nothing is left of the output."""
     write_tiles(tmp_path)
-    with h5py.File(tmp_path / f"{NAMES[3]}.h5", "r+") as file:
+    with edited(tmp_path / f"{NAMES[3]}.h5") as file:
         del file["truth/dist"]
     with pytest.raises(SchemaError, match=rf"{NAMES[3]}\.h5: table truth has no column dist"):
         truth.run(tmp_path, tmp_path / "truth.h5", OPTIONS)
