@@ -47,7 +47,7 @@ else:
             runtime=120,
         params:
             folder=results("catalogue/survey/{survey}"),
-            options=section("ingest", "footprint", "tiling", "catalogue"),
+            options=ingest_options(),
         shell:
             "galcen ingest --options {params.options:q}"
             " -- {wildcards.survey:q} {params.folder:q} > {log:q} 2>&1"

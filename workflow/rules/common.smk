@@ -21,7 +21,7 @@ try:
     # Snakemake keeps the last of two equal keys; read strictly, each file is checked again.
     for file in workflow.configfiles:
         galcen.config.read_document(Path(file))
-    SETTINGS = galcen.config.parse(config)
+    SETTINGS = galcen.config.parse_run(config)
     TILES = {
         tile.name: tile
         for tile in tiles_of(
@@ -58,7 +58,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 wildcard_constraints:
-    tile=r"t\d{3}_\d{3}",
+    tile=r"t\d{3}_\d{3}|s\d{5}_\d{4}",
     survey=r"[A-Za-z0-9][A-Za-z0-9_-]*",
     orbits=r"o\d{5}-\d{5}",
 
@@ -122,6 +122,18 @@ def section(stage, *names):
 def choices(stage, **values):
     """Single values of the configuration in the form of `section`."""
     return by_file(json.dumps({**values, "version": VERSIONS[stage]}))
+
+
+def ingest_options():
+    """Options of reading a table: of the section `extinction` no more than what there is off the map."""
+    extinction = SETTINGS.extinction.model_dump(
+        mode="json", include={"outside", "screen"}
+    )
+    values = {
+        name: getattr(SETTINGS, name).model_dump(mode="json")
+        for name in ("footprint", "tiling", "catalogue")
+    }
+    return choices("ingest", extinction=extinction, **values)
 
 
 def plan_options():

@@ -1,4 +1,10 @@
 rule galaxy_model:
+    input:
+        (
+            SETTINGS.extinction.off_map
+            if isinstance(SETTINGS.extinction.off_map, str)
+            else []
+        ),
     output:
         results("model.h5"),
     log:

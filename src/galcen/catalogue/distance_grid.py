@@ -21,6 +21,7 @@ NEAR_STEP = 5.0
 COARSE_STEP = 20.0
 N_COARSE = 31
 SMOOTH = 8.0
+LEAST_TANGENT = 4000.0  # [pc], at abs(l) or abs(b) of 60 deg
 CLUSTER = 60.0  # half-width of the finest steps [pc]
 
 # Direction of Sgr A* (l, b) = (-0.056, -0.046) deg [rad].
@@ -72,7 +73,8 @@ def distance_grid(
     dist_max: float,
 ) -> Grid:
     """Distances for stars of one grid class; angles in rad."""
-    tangent = frame.sun_distance * np.cos(lat) * np.cos(lon)
+    # Steps of COARSE_STEP are too long nearby: lines that pass the centre far off need none of them.
+    tangent = np.maximum(frame.sun_distance * np.cos(lat) * np.cos(lon), LEAST_TANGENT)
     offsets = [np.arange(-NEAR_CENTRE, NEAR_CENTRE + NEAR_STEP / 2, NEAR_STEP)]
     if class_index < len(CLUSTER_STEPS):
         step = CLUSTER_STEPS[class_index][1]
@@ -124,4 +126,5 @@ def near_place(grid: Grid) -> tuple[Int[Array, "n_star n_dist"], Float[Array, "n
     offset = grid.dist - grid.tangent[:, None]
     place = offset / COARSE_STEP + N_COARSE
     k = jnp.clip(jnp.floor(place).astype(int), 1, 2 * N_COARSE - 2)
-    return k, place - k, (jnp.abs(offset) <= NEAR_CENTRE) | (grid.order >= N_LOG)
+    # Distances are cut at the largest one, which may be nearer than all steps.
+    return k, jnp.clip(place - k, 0.0, 1.0), (jnp.abs(offset) <= NEAR_CENTRE) | (grid.order >= N_LOG)

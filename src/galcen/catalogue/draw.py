@@ -39,14 +39,16 @@ def draw_values(
     comp: Int[np.ndarray, " n_star"],
     dist: Float[np.ndarray, " n_star"],
     spread: Spread = None,
+    a_ks: Float[np.ndarray, " n_star"] | None = None,
 ) -> StarValues:
     """Draw the mass of each star given its class and distance [pc] and its photometry.
 
-    Where the likelihood is averaged over extinctions, one of them is drawn first.
+    Where the likelihood is averaged over extinctions, one of them is drawn first. `a_ks` [mag] are stars'
+    own extinctions, see `galcen.galaxy.model.sightlines`.
     """
     pieces = Pieces.build(galaxy.intervals, error_floor)
     table = MassTable.build(pieces)
-    line = sightlines(galaxy, lon_deg, lat_deg)
+    line = sightlines(galaxy, lon_deg, lat_deg, a_ks)
     here = dist[:, None]
     if spread is not None:
         u = uniform_numbers(jax.random.fold_in(root, 1), source_id, 1)[:, 0, 0]

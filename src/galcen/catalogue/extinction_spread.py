@@ -32,9 +32,10 @@ class Extinctions(NamedTuple):
 
 
 def has_sub_cells(galaxy: Galaxy, line: Sightlines) -> Bool[np.ndarray, " n_star"]:
-    """Whether the map resolves the cell of each star."""
+    """Whether the map resolves the cell of each star, whose extinction is the map's."""
     i_lon, i_lat = cell_of(line.cell_lon_deg, line.cell_lat_deg, galaxy.reddening)
-    return (i_lon >= 0) & (np.asarray(galaxy.reddening.sub_index)[i_lon, i_lat] >= 0)
+    resolved = (i_lon >= 0) & (np.asarray(galaxy.reddening.sub_index)[i_lon, i_lat] >= 0)
+    return resolved if line.screen is None else resolved & np.isnan(line.screen)
 
 
 def extinctions(galaxy: Galaxy, line: Sightlines, spread: Spread, resolved: bool) -> Extinctions:

@@ -105,6 +105,8 @@ def infer_stars(
         # places of the lattice.
         cells = np.stack([np.asarray(x)[members] for x in (line.cell_lon_deg, line.cell_lat_deg)])
         cells = np.concatenate([cells, np.asarray(line.reddening)[:, members]])
+        if line.screen is not None:
+            cells = np.concatenate([cells, np.nan_to_num(np.asarray(line.screen)[None, members], nan=-1.0)])
         _, first, cell = np.unique(cells, axis=1, return_index=True, return_inverse=True)
         cell = cell.ravel()
         dust = extinction(line.take(members[first]), np.tile(prior.coarse, (len(first), 1)))

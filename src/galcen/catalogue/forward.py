@@ -244,13 +244,7 @@ def _draw_stars(
     def star(key: Key[Array, ""], i: Int[Array, ""], p: Int[Array, ""]) -> tuple[Array, ...]:
         u = jax.random.uniform(key, (5,))
         where = invert(dist[p], rate[i, p], cumulative[i, p], u[0:1])
-        thin = Sightlines(
-            line.lon[p][None],
-            line.lat[p][None],
-            line.cell_lon_deg[p][None],
-            line.cell_lat_deg[p][None],
-            line.reddening[:, p][:, None],
-        )
+        thin = jax.tree.map(lambda column: column[..., p][..., None], line)
         shift = (extinction(thin, where[None]) + distance_modulus(where))[:, 0]
         k = jnp.arange(longest)
         row = jnp.minimum(first[i] + k, first[i + 1] - 1)

@@ -56,6 +56,7 @@ class Stars(NamedTuple):
     parallax_error: Float[np.ndarray, " n_star"]
     ruwe: Float[np.ndarray, " n_star"]
     motions: Motions | None = None
+    a_ks: Float[np.ndarray, " n_star"] | None = None  # extinction of the stars themselves in Ks [mag]
 
 
 class Options(NamedTuple):

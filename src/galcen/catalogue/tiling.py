@@ -1,4 +1,7 @@
-"""Cells of the extinction map, cut into tiles: the units of physics and of work.
+"""Cells of the sky, cut into tiles: the units of physics and of work.
+
+Cells are those of the extinction map, whose grid of Galactic coordinates is carried on over the whole sphere:
+the indices of cells off the map are negative, or above those of the map.
 
 Pure Python: the workflow reads it each time it is parsed.
 """
@@ -10,8 +13,25 @@ from galcen.errors import ConfigError
 
 CELL_DEG = 0.025
 N_LON, N_LAT = 760, 580
-LON_EDGE, LAT_EDGE = -9.5, -10.0  # outer edge of the first cell [deg]
+LON_EDGE, LAT_EDGE = -9.5, -10.0  # outer edge of the first cell of the map [deg]
 TOLERANCE = 1e-10
+
+FIRST_LON, END_LON = -6820, 7580  # cells of the sphere, from -180 to 180 deg
+FIRST_LAT, END_LAT = -3200, 4000  # from -90 to 90 deg
+MOST_TILES = 50_000
+"""More jobs than this no workflow can plan; the whole map has 6,935 tiles of the default size."""
+
+
+def is_on_map(i_lon: int, i_lat: int) -> bool:
+    """Whether a cell is one of the extinction map."""
+    return 0 <= i_lon < N_LON and 0 <= i_lat < N_LAT
+
+
+def number_of_cell(i_lon: int, i_lat: int) -> int:
+    """Number of a cell, unique on the sphere: 580 i_lon + i_lat on the map, and what follows on off it."""
+    if is_on_map(i_lon, i_lat):
+        return N_LAT * i_lon + i_lat
+    return N_LON * N_LAT + (END_LAT - FIRST_LAT) * (i_lon - FIRST_LON) + i_lat - FIRST_LAT
 
 
 class Tile(NamedTuple):
@@ -24,8 +44,13 @@ class Tile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the tile in files and logs: the indices of its first cell."""
-        return f"t{self.i_lon:03d}_{self.i_lat:03d}"
+        """Name of the tile in files and logs: the indices of its first cell.
+
+        Where that is off the map they are counted from l = -180, b = -90 deg.
+        """
+        if is_on_map(self.i_lon, self.i_lat):
+            return f"t{self.i_lon:03d}_{self.i_lat:03d}"
+        return f"s{self.i_lon - FIRST_LON:05d}_{self.i_lat - FIRST_LAT:04d}"
 
     @property
     def n_cell(self) -> int:
@@ -51,11 +76,16 @@ class Cell(NamedTuple):
     lon_deg: float
     lat_deg: float
 
+    @property
+    def number(self) -> int:
+        """Its number on the sphere."""
+        return number_of_cell(self.i_lon, self.i_lat)
 
-def _range(low: float, high: float, edge: float, limit: int) -> range:
+
+def _range(low: float, high: float, edge: float, limits: tuple[int, int]) -> range:
     """Cells whose centre lies between two angles."""
-    first = max(0, -int(-((low - edge) / CELL_DEG - 0.5 - TOLERANCE) // 1))
-    last = min(limit - 1, int(((high - edge) / CELL_DEG - 0.5 + TOLERANCE) // 1))
+    first = max(limits[0], -int(-((low - edge) / CELL_DEG - 0.5 - TOLERANCE) // 1))
+    last = min(limits[1] - 1, int(((high - edge) / CELL_DEG - 0.5 + TOLERANCE) // 1))
     return range(first, last + 1)
 
 
@@ -65,15 +95,21 @@ def tiles_of(footprint: dict[str, Any], tiling: dict[str, Any]) -> tuple[Tile, .
     Raises
     ------
     ConfigError
-        No cell has its centre inside the footprint.
+        No cell has its centre inside the footprint, or it has too many tiles.
     """
-    lon = _range(footprint["l_min"], footprint["l_max"], LON_EDGE, N_LON)
-    lat = _range(footprint["b_min"], footprint["b_max"], LAT_EDGE, N_LAT)
+    lon = _range(footprint["l_min"], footprint["l_max"], LON_EDGE, (FIRST_LON, END_LON))
+    lat = _range(footprint["b_min"], footprint["b_max"], LAT_EDGE, (FIRST_LAT, END_LAT))
     if not lon or not lat:
         raise ConfigError(
             f"footprint: no cell of {CELL_DEG} deg has its centre inside {footprint}; make it larger"
         )
     side = tiling["cells_per_side"]
+    n_tile = -(-len(lon) // side) * -(-len(lat) // side)
+    if n_tile > MOST_TILES:
+        raise ConfigError(
+            f"footprint: it has {n_tile:,} tiles of {side} x {side} cells, more than {MOST_TILES:,}; make it "
+            "smaller, or tiling.cells_per_side larger"
+        )
     return tuple(
         Tile(i, j, min(side, lon.stop - i), min(side, lat.stop - j))
         for i in range(lon.start, lon.stop, side)

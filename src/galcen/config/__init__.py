@@ -22,8 +22,18 @@ from galcen.config.sky import Footprint, Tiling
 from galcen.config.solver import Solver
 from galcen.config.survey import Survey
 from galcen.config.survey_sources import SurveySources
+from galcen.errors import ConfigError
 
-__all__ = ["Config", "load", "parse", "parse_json", "read_document", "section_json", "validated"]
+__all__ = [
+    "Config",
+    "load",
+    "parse",
+    "parse_json",
+    "parse_run",
+    "read_document",
+    "section_json",
+    "validated",
+]
 
 
 class Config(Section):
@@ -100,9 +110,28 @@ def parse(values: dict[str, Any], origin: str = "configuration") -> Config:
     return validated(Config, values, origin, "docs/configuration.md lists the known ones")
 
 
+def parse_run(values: dict[str, Any], origin: str = "configuration") -> Config:
+    """Check the configuration of a whole run, which has faults that some of its sections alone cannot have.
+
+    Raises
+    ------
+    ConfigError
+        As `parse`; or nothing is known of the extinction in the footprint.
+    """
+    settings = parse(values, origin)
+    has_own = any("a_ks" in table.columns for table in settings.catalogue.files)
+    if not settings.footprint.is_on_map and settings.extinction.off_map is None and not has_own:
+        raise ConfigError(
+            f"{origin}:\n  footprint: it reaches off the extinction map, which has -9.5 < l < 9.5, "
+            "-10 < b < 4.5 deg; set extinction.outside to A_Ks [mag] there, or to the path of a table of it, "
+            "or map a column of the tables to a_ks"
+        )
+    return settings
+
+
 def load(path: Path) -> Config:
     """Read and check a configuration file (YAML, or JSON where the name ends in .json)."""
-    return parse(read_document(path), str(path))
+    return parse_run(read_document(path), str(path))
 
 
 def section_json(config: Config, *names: str, **extra: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,8 +1,8 @@
 """Section `galaxy`: which Milky Way the stars are drawn from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from galcen.config.base import Section, Within
 from galcen.config.bounds import FilePath
@@ -66,14 +66,45 @@ class Galaxy(Section):
         return height
 
 
+class Screen(Section):
+    """Extinction that lies all at one distance."""
+
+    distance: float = Field(gt=0, le=50000)
+    """Distance of the screen [pc]: in front of it there is no extinction, behind it all."""
+    a_ks: Annotated[float, Field(ge=0, le=20)] | FilePath | None = None
+    """Extinction in Ks behind it, a number [mag] or the path of a table, as in `outside`; null takes
+    that of `outside`."""
+
+
 class Extinction(Section):
-    """The reddening law and the map's resolution."""
+    """The reddening law, the map's resolution, and the extinction off the map."""
 
     law: Literal["WC19", "N09", "AG17"] = "WC19"
     """Wang & Chen (2019) everywhere, or Nishiyama et al. (2009) or Alonso-Garcia et al. (2017) by
     quadrant (these jump at l = 0 and b = 0)."""
     sub_cells: bool = False
     """Use the map's 0.005 deg sub-cells where it has them, instead of the mean of the cell."""
+    outside: Annotated[float, Field(ge=0, le=20)] | FilePath | None = None
+    """Extinction in Ks off the map of the bulge (abs(l) > 9.5, b < -10 or b > 4.5 deg), of the whole line
+    of sight: a number [mag], or the path of a table with the columns a_ks [mag] and either glon and glat, or
+    ra and dec [deg], of which a direction takes the nearest row (at most 1 deg away). It lies in the map's
+    plane-parallel layer of dust, or in the `screen`. null: stars off the map are refused, but for those
+    whose own extinction is given (a_ks in `catalogue.files.columns`)."""
+    screen: Screen | None = None
+    """All extinction off the map lies at one distance, as that of a cloud does; null: in the layer."""
+
+    @property
+    def off_map(self) -> float | str | None:
+        """What there is off the map: A_Ks [mag], a table of it, or nothing."""
+        return self.outside if self.screen is None or self.screen.a_ks is None else self.screen.a_ks
+
+    @model_validator(mode="after")
+    def _one_outside(self) -> Self:
+        if self.screen is not None and self.screen.a_ks is None and self.outside is None:
+            raise ValueError("screen has no a_ks: give screen.a_ks, or outside")
+        if self.screen is not None and self.screen.a_ks is not None and self.outside is not None:
+            raise ValueError("outside and screen.a_ks are both given; give one of them")
+        return self
 
 
 class Tables(Section):

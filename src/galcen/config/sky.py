@@ -8,15 +8,19 @@ from galcen.config.base import Section
 
 
 class Footprint(Section):
-    """A rectangle in Galactic coordinates; cells whose centre lies inside belong to it."""
+    """A rectangle in Galactic coordinates; cells whose centre lies inside belong to it.
 
-    l_min: float = Field(-0.25, ge=-9.5)
-    """Western edge: Galactic longitude [deg], negative below 0."""
-    l_max: float = Field(0.15, le=9.5)
+    Off the extinction map (-9.5 < l < 9.5, -10 < b < 4.5) it needs `extinction.outside`, or stars with
+    extinctions of their own.
+    """
+
+    l_min: float = Field(-0.25, ge=-180.0)
+    """Western edge: Galactic longitude [deg], negative below 0. A field across l = 180 needs two runs."""
+    l_max: float = Field(0.15, le=180.0)
     """Eastern edge: Galactic longitude [deg]."""
-    b_min: float = Field(-0.1, ge=-10.0)
+    b_min: float = Field(-0.1, ge=-90.0)
     """Southern edge: Galactic latitude [deg]."""
-    b_max: float = Field(0.0, le=4.5)
+    b_max: float = Field(0.0, le=90.0)
     """Northern edge: Galactic latitude [deg]."""
 
     @model_validator(mode="after")
@@ -29,6 +33,11 @@ class Footprint(Section):
                     "centre are negative)"
                 )
         return self
+
+    @property
+    def is_on_map(self) -> bool:
+        """Whether the extinction map covers it."""
+        return self.l_min >= -9.5 and self.l_max <= 9.5 and self.b_min >= -10.0 and self.b_max <= 4.5
 
     def holds(self, lon: Any, lat: Any) -> Any:  # noqa: ANN401 - arrays, which this package does not know
         """Whether directions [deg] lie inside; longitudes from -180 to 180."""

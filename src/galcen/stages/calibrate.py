@@ -13,18 +13,17 @@ import numpy as np
 from galcen.catalogue import calibration as kernel
 from galcen.catalogue.forward import Window, cell_stars, point_gaps
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
-from galcen.catalogue.tiling import N_LAT, Cell, cells, tiles_of
+from galcen.catalogue.tiling import Cell, cells, tiles_of
 from galcen.config.calibration import Calibration
 from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import COMPONENTS
-from galcen.galaxy.extinction.map import colour_excess
-from galcen.galaxy.model import Galaxy
+from galcen.galaxy.model import Galaxy, colour_excess
 from galcen.io.hdf5 import create, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import CALIBRATION, OBSERVED
 from galcen.random import key
-from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.galaxy_model import load_galaxy, refuse_unknown_cells
 from galcen.stages.likelihood import load_lattice
 from galcen.stages.posterior import infer
 
@@ -54,6 +53,7 @@ def run(model: Path, output: Path, options: dict[str, Any], likelihood: Path | N
     lattice = load_lattice(likelihood, inference.error_floor) if likelihood else None
     galaxy = load_galaxy(model)
     where = [c for t in tiles_of(options["footprint"], {"cells_per_side": 80}) for c in cells(t)]
+    refuse_unknown_cells(galaxy, where)
     stars = observed_stars(galaxy, choices, where, inference.dist_max, options["seed"])
     stars |= inferred(galaxy, stars, inference, choices.n_rank, options["seed"], lattice)
     summary = summarise(sample_of(stars), choices.warn_below)
@@ -97,7 +97,7 @@ def observed_stars(
                 galaxy,
                 intervals,
                 key(seed, STAGE, _SKY, again),
-                cell.i_lon * N_LAT + cell.i_lat,
+                cell.number,
                 cell.lon_deg,
                 cell.lat_deg,
                 window(choices),
@@ -120,9 +120,7 @@ def observed_stars(
         )
     rows = np.sort(_generator(seed, _CHOICE).permutation(found)[: choices.n_star])
     columns = {name: np.concatenate([part[name] for part in parts])[rows] for name in parts[0]}
-    columns["reddening"] = colour_excess(
-        galaxy.reddening, columns["glon"], columns["glat"], sub_cells=galaxy.sub_cells
-    )
+    columns["reddening"] = colour_excess(galaxy, columns["glon"], columns["glat"])
     missing = {
         column.name: np.full(len(rows), np.nan if column.dtype == "f8" else -1) for column in OBSERVED.columns
     }

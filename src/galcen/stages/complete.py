@@ -11,7 +11,7 @@ from galcen import config
 from galcen.catalogue.crossmatch import MARGIN_ARCSEC, largest_reach
 from galcen.catalogue.merge import Merged, Rules, Survey, merge
 from galcen.catalogue.motion import at_epoch, galactic
-from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
+from galcen.catalogue.observed import TileGrid
 from galcen.catalogue.selection import apparent, inside
 from galcen.catalogue.tiling import Tile, tile_named, tiles_of, with_neighbours
 from galcen.config.catalogue import Catalogue
@@ -124,8 +124,7 @@ def _stars_near(paths: list[Path], tile: Tile, epoch: float) -> dict[str, np.nda
 
 
 def _in_tile(lon: np.ndarray, lat: np.ndarray, tiles: tuple[Tile, ...], tile: Tile) -> np.ndarray:
-    cell = cell_number(lon, lat)
-    return (tile_of_cell(tiles)[cell] == tiles.index(tile)) & (cell != OUTSIDE)
+    return TileGrid.build(tiles).at(lon, lat) == tiles.index(tile)
 
 
 def _refuse_repeated(folder: Path, names: tuple[str, ...], surveys: list[Survey]) -> None:

@@ -15,12 +15,12 @@ from galcen.catalogue.draw import StarValues, draw_values
 from galcen.catalogue.flags import Flag
 from galcen.catalogue.kinematic_likelihood import Motions
 from galcen.catalogue.mock_survey import standard_normals
+from galcen.catalogue.observed import cell_number
 from galcen.catalogue.sampling import uniform_numbers
 from galcen.catalogue.velocity import PhaseSpace, phase_space
 from galcen.config.inference import Draw, Posterior
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
-from galcen.galaxy.extinction.map import cell_of
 from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
 from galcen.galaxy.model import Galaxy
 from galcen.galaxy.photometry import hw
@@ -30,8 +30,6 @@ from galcen.io.schema import OBSERVED, POSTERIOR, TRUTH
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
 from galcen.stages.posterior import BAILER_JONES, kernel_options, stars_of
-
-N_LAT = 580
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +50,11 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
         raise SchemaError(f"{posterior_file}: its stars are not those of {complete}; make it again")
     galaxy = load_galaxy(model)
     settings = kernel_options(Posterior.model_validate(options["posterior"]))
-    i_lon, i_lat = cell_of(observed["glon"], observed["glat"], galaxy.reddening)
     common = {
         **{name: observed[name] for name in OBSERVED.names},
         **{name: inferred[name] for name in TRUTH.names if name in inferred},
         "healpix": healpy.ang2pix(HEALPIX_NSIDE, observed["ra"], observed["dec"], nest=True, lonlat=True),
-        "cell": (np.asarray(i_lon) * N_LAT + np.asarray(i_lat)).astype(np.int32),
+        "cell": cell_number(observed["glon"], observed["glat"]).astype(np.int32),
     }
     stars = stars_of(observed)
     parts = []
@@ -75,7 +72,7 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
     log.info(
         "%d stars drawn %d times, %d of them without a model within 10 sigma",
-        *(len(i_lon), choices.n_draw, outliers),
+        *(len(stars.source_id), choices.n_draw, outliers),
     )
 
 
@@ -102,6 +99,7 @@ def _realisation(
         comp,
         dist,
         settings.extinction_spread,
+        stars.a_ks,
     )
     place = comp, np.radians(common["glon"]), np.radians(common["glat"]), dist
     motion = phase_space(galaxy, stage_key(seed, f"velocity {realisation}"), stars.source_id, *place)

@@ -13,7 +13,7 @@ import numpy as np
 
 from galcen import config
 from galcen.catalogue.motion import at_epoch, galactic
-from galcen.catalogue.observed import OUTSIDE, cell_number, tile_of_cell
+from galcen.catalogue.observed import OUTSIDE, TileGrid, cell_number, is_on_map
 from galcen.catalogue.tiling import tiles_of
 from galcen.config.catalogue import Catalogue
 from galcen.config.survey_tables import SurveyTable
@@ -50,23 +50,23 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     folder
         Where the tiles go.
     options
-        Sections `catalogue`, `footprint` and `tiling` of the configuration.
+        Sections `catalogue`, `extinction`, `footprint` and `tiling` of the configuration.
     """
-    sections = ("catalogue", "footprint", "tiling")
+    sections = ("catalogue", "extinction", "footprint", "tiling")
     settings = config.parse(
         {name: options[name] for name in sections if name in options}, "options of ingest"
     )
     survey, place = _table_named(settings.catalogue, survey_name)
     tiles = tiles_of(settings.footprint.model_dump(), settings.tiling.model_dump())
 
-    numbers = tile_of_cell(tiles)
+    grid = TileGrid.build(tiles)
     counts = dict.fromkeys(("read", "outside_footprint", "no_measurement"), 0)
     with scratch_folder(folder) as scratch:
         buckets = RowBuckets(scratch / "rows", survey.path)
         plausible = ColourCheck(survey)
         for stars in read_survey(survey, first_id=place * ID_STEP + 1):
             plausible.look_at(stars)
-            tile_number = _place(survey, settings, stars, numbers, counts)
+            tile_number = _place(survey, settings, stars, grid, counts)
             buckets.add("tile", tile_number, stars)
             if "source_id" in survey.columns:
                 buckets.add(
@@ -98,13 +98,13 @@ def _place(
     survey: SurveyTable,
     settings: config.Config,
     stars: dict[str, np.ndarray],
-    numbers: np.ndarray,
+    grid: TileGrid,
     counts: dict[str, int],
 ) -> np.ndarray:
     """Tile of each star of a batch, `OUTSIDE` for those left out, which are counted."""
     stars["ra"] = _wrapped(stars["ra"])
     stars["glon"], stars["glat"] = galactic(stars["ra"], stars["dec"])
-    tile_number = _tiles(survey, settings.catalogue.merge.epoch, stars, numbers)
+    tile_number = _tiles(survey, settings, stars, grid)
     if survey.footprint is not None:
         inside = survey.footprint.holds(stars["glon"], stars["glat"])
         tile_number = np.where(inside, tile_number, OUTSIDE)
@@ -150,15 +150,20 @@ def _wrapped(ra: np.ndarray) -> np.ndarray:
 
 
 def _tiles(
-    survey: SurveyTable, epoch: float, stars: dict[str, np.ndarray], numbers: np.ndarray
+    survey: SurveyTable, settings: config.Config, stars: dict[str, np.ndarray], grid: TileGrid
 ) -> np.ndarray:
-    """Number of the tile that holds each star at the common epoch; refuses a star off the extinction map."""
+    """Number of the tile that holds each star at the common epoch; refuses a star of unknown extinction."""
     lon, lat = stars["glon"], stars["glat"]
     if "pmra" in stars:
-        moved = at_epoch(stars["ra"], stars["dec"], stars["pmra"], stars["pmdec"], epoch - survey.epoch)
+        moved = at_epoch(
+            stars["ra"],
+            stars["dec"],
+            stars["pmra"],
+            stars["pmdec"],
+            settings.catalogue.merge.epoch - survey.epoch,
+        )
         lon, lat = galactic(*moved)
-    cell = cell_number(lon, lat)
-    off = cell == OUTSIDE
+    off = ~is_on_map(cell_number(lon, lat)) & ~_has_extinction(survey, settings, stars)
     if off.any():
         first = int(np.argmax(off))
         found = {name: stars[name][first] for name in ("row", "source_id", "ra", "dec", "glon", "glat")}
@@ -171,10 +176,19 @@ def _tiles(
             + (
                 "the angles look like radians: set units: {ra: rad, dec: rad}"
                 if radians
-                else "cut the table to the map, and see that ra and dec are the columns meant, in deg"
+                else "see that ra and dec are the columns meant, in deg; stars off the map need "
+                "extinction.outside, the extinction there, or their own (a_ks in the column map)"
             )
         )
-    return numbers[cell]
+    return grid.at(lon, lat)
+
+
+def _has_extinction(survey: SurveyTable, settings: config.Config, stars: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether the extinction of each star is known off the map too, or may come from another table."""
+    others = any("a_ks" in table.columns for table in settings.catalogue.files if table is not survey)
+    if settings.extinction.off_map is not None or ("a_ks" not in survey.columns and others):
+        return np.ones(len(stars["ra"]), dtype=bool)
+    return np.isfinite(stars["a_ks"]) if "a_ks" in stars else np.zeros(len(stars["ra"]), dtype=bool)
 
 
 def _without_measurement(survey: SurveyTable, stars: dict[str, np.ndarray]) -> np.ndarray:

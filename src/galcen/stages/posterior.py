@@ -19,12 +19,12 @@ from galcen.catalogue.sampling import Summary, summarise, uniform_numbers
 from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
-from galcen.galaxy.model import Galaxy, Sightlines, sightlines
+from galcen.galaxy.model import Galaxy, Sightlines
 from galcen.io.hdf5 import create, read_table, write_array, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR
 from galcen.random import stage_key
-from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.galaxy_model import known_sightlines, load_galaxy
 from galcen.stages.likelihood import load_lattice
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def stars_of(columns: dict[str, np.ndarray]) -> kernel.Stars:
             np.stack([_optional(columns, name) for name in motions]),
             np.stack([_optional(columns, f"{name}_error") for name in motions]),
         ),
+        _optional(columns, "a_ks_obs"),
     )
 
 
@@ -89,7 +90,8 @@ def infer(
     stars = stars_of(columns)
     choices = kernel_options(options)
     data, flags = kernel.clean(stars, choices)
-    line = sightlines(galaxy, columns["glon"], columns["glat"])
+    names = np.char.add("source_id ", stars.source_id.astype(str))
+    line = known_sightlines(galaxy, columns["glon"], columns["glat"], stars.a_ks, names)
     n_star = len(stars.source_id)
     uniform = uniform_numbers(stage_key(seed, "posterior"), stars.source_id, options.n_sample)
     out = {

@@ -161,7 +161,7 @@ def _examples(
     for row in chosen:
         one = {name: np.repeat(values[row : row + 1], kernel.BATCH) for name, values in columns.items()}
         data, _ = kernel.clean(stars_of(one), evaluator.options)
-        line = sightlines(galaxy, one["glon"], one["glat"])
+        line = sightlines(galaxy, one["glon"], one["glat"], stars_of(one).a_ks)
         curves = evaluator.curves(data, line, int(evaluator.classes(line)[0]))
         title = (
             f"J-Ks = {colour[row]:.2f}, Ks = {columns['mks'][row]:.2f}, "

@@ -19,7 +19,7 @@ from galcen.io.hdf5 import write_table
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, SKY
 from galcen.random import stage_key
-from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.galaxy_model import load_galaxy, refuse_unknown_cells
 
 EPOCH = 2016.0
 """Epoch of the model's sky [Julian year]."""
@@ -28,7 +28,6 @@ DIST_MAX = 20000.0
 MARGIN_SIGMA = 5.0
 """Stars this many errors outside the selection are drawn too: noise brings some of them in."""
 
-N_LAT = 580
 BANDS = ("J", "H", "Ks")
 SURVEY_SHIFT = 44
 """Identifiers of a survey are those of the stars plus its place in the list times 2 to this power."""
@@ -72,11 +71,12 @@ def window_of(catalogue: Catalogue) -> Window:
 
 def draw_tile(galaxy: Galaxy, tile: Tile, window: Window, seed: int) -> Drawn:
     """All stars of a tile, cell by cell."""
+    refuse_unknown_cells(galaxy, cells(tile))
     intervals = point_gaps(galaxy.intervals)
     root = stage_key(seed, "simulate")
     parts = [
-        cell_stars(galaxy, intervals, root, i_lon * N_LAT + i_lat, lon, lat, window, DIST_MAX)
-        for i_lon, i_lat, lon, lat in cells(tile)
+        cell_stars(galaxy, intervals, root, cell.number, cell.lon_deg, cell.lat_deg, window, DIST_MAX)
+        for cell in cells(tile)
     ]
     return Drawn(*(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)))
 

@@ -91,7 +91,7 @@ def footprint_moc(options: dict[str, Any]) -> str:
     corners = np.array([(west, south), (west, north), (east, north), (east, south)])
     middle = corners.mean(axis=0)
     centre = SkyCoord(*middle, unit="deg", frame="galactic").icrs
-    radius = 1.1 * np.radians(np.hypot(*(corners[2] - middle))) + np.radians(0.02)
+    radius = min(np.pi, 1.1 * np.radians(np.hypot(*(corners[2] - middle))) + np.radians(0.02))
     nside = 2**MOC_ORDER
     vector = healpy.ang2vec(centre.ra.deg, centre.dec.deg, lonlat=True)
     pixels = healpy.query_disc(nside, vector, radius, nest=True)

@@ -48,7 +48,10 @@ def test_extinction_of_many_stars_is_map_times_law_times_profile(tables, sub_cel
     rng = np.random.default_rng(1)
     lon, lat, dist = rng.uniform(-3, 3, 500), rng.uniform(-2, 2, 500), rng.uniform(100, 15000, 500)
     lon[0] = 50.0
-    galaxy = SimpleNamespace(reddening=tables.reddening, law="N09", sub_cells=sub_cells)
+    frame = SimpleNamespace(sun_distance=8160.0)
+    galaxy = SimpleNamespace(
+        reddening=tables.reddening, law="N09", sub_cells=sub_cells, outside=None, frame=frame
+    )
     got = np.asarray(extinction(sightlines(galaxy, lon, lat), dist[:, None]))[:, :, 0]
     centre = cell_centre_deg(*cell_of(lon, lat, tables.reddening), tables.reddening)
     excess = colour_excess(tables.reddening, lon, lat, sub_cells)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from galcen.catalogue.motion import galactic
-from galcen.catalogue.observed import by_tile, cell_number, tile_of_cell
+from galcen.catalogue.observed import TileGrid, by_tile
 from galcen.catalogue.tiling import tiles_of
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.hdf5 import read_columns, read_table, write_table
@@ -55,7 +55,7 @@ def write(folder: Path, side: int = 8, **surveys: dict[str, np.ndarray]) -> Path
     """Every survey cut into the tiles of the footprint."""
     tiles = tiles_of(FOOTPRINT, {"cells_per_side": side})
     for name, table in surveys.items():
-        place = tile_of_cell(tiles)[cell_number(table["glon"], table["glat"])]
+        place = TileGrid.build(tiles).at(table["glon"], table["glat"])
         for tile, rows in zip(tiles, by_tile(place, table["source_id"], len(tiles)), strict=True):
             path = folder / name / f"{tile.name}.h5"
             write_table(path, OBSERVED, {key: values[rows] for key, values in table.items()}, {})

@@ -38,6 +38,15 @@ def cell_centre_deg(i_lon: Index, i_lat: Index, reddening: ReddeningMap) -> tupl
     return np.where(off, np.nan, lon), np.where(off, np.nan, lat)
 
 
+def grid_centre_deg(lon_deg: Degrees, lat_deg: Degrees, reddening: ReddeningMap) -> tuple[Degrees, Degrees]:
+    """Centres [deg] of the cells that hold directions, on the grid of the map carried on over the sphere."""
+    wrapped = (np.asarray(lon_deg, dtype=float) + 180.0) % 360.0 - 180.0
+    i_lon = cell_index(wrapped, reddening.lon_first_deg - CELL_DEG / 2)
+    i_lat = cell_index(lat_deg, reddening.lat_first_deg - CELL_DEG / 2)
+    lon = np.round(reddening.lon_first_deg + CELL_DEG * i_lon, 4)
+    return lon, np.round(reddening.lat_first_deg + CELL_DEG * i_lat, 4)
+
+
 def colour_excess(
     reddening: ReddeningMap, lon_deg: Degrees, lat_deg: Degrees, sub_cells: bool = False
 ) -> Degrees:

@@ -2,7 +2,8 @@
 
 A plane-parallel dust layer of 164 pc (Nataf et al. 2013, ApJ 769, 88), scaled to the map
 at the distance of the red clump (Nataf et al. 2016, MNRAS 456, 2692, eqs. 2-3). Near the plane it
-grows linearly and is not bounded.
+grows linearly and is not bounded. Off the map the layer is that of the whole line of sight, which ends where
+the Galaxy's dust does.
 """
 
 import jax.numpy as jnp
@@ -28,3 +29,11 @@ def profile(
     """Extinction at a distance [pc] over that of the red clump; angles of the cell's centre."""
     length = dust_length(lat_deg)
     return jnp.expm1(-dist / length) / jnp.expm1(-red_clump_distance(lon_deg, lat_deg) / length)
+
+
+def profile_of_column(
+    lat_deg: Float[Array, "..."], end: Float[Array, "..."], dist: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """Extinction at a distance [pc] over that of the whole line of sight, whose layer ends at `end` [pc]."""
+    length = dust_length(lat_deg)
+    return jnp.expm1(-jnp.minimum(dist, end) / length) / jnp.expm1(-end / length)
