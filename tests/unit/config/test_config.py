@@ -31,7 +31,7 @@ def test_the_default_file_is_the_default():
         ({"galxy": {}}, "galxy: unknown key"),
         ({"posterior": {"how": "exact"}}, "posterior.how: unknown key"),
         ({"footprint": {"b_min": 0.3, "b_max": 0.1}}, "b_min = 0.3 must be below b_max = 0.1"),
-        ({"footprint": {"l_min": -12}}, "footprint.l_min"),
+        ({"footprint": {"l_min": -181}}, "footprint.l_min"),
         ({"seed": -1}, "seed"),
         ({"catalogue": {"selection": {"bright": 12, "faint": 9}}}, "must be below faint"),
         ({"plate": {"priors": {"distortion_um": 0}}}, r"plate.priors.distortion_um: .* greater than 0"),
@@ -86,3 +86,31 @@ def test_conda_environments_repeat_the_ranges(name):
         requirement = Requirement(text)
         if requirement.name in ranges:
             assert requirement.specifier == ranges[requirement.name].specifier, text
+
+
+@pytest.mark.parametrize(
+    ("extinction", "words"),
+    [
+        ({}, "set extinction.outside"),
+        ({"screen": {"distance": 400.0}}, "screen has no a_ks"),
+        ({"outside": 0.1, "screen": {"distance": 400.0, "a_ks": 0.1}}, "are both given"),
+        ({"outside": -0.1}, "extinction.outside"),
+        ({"outside": 25}, "extinction.outside"),
+        ({"outside": True}, "extinction.outside"),
+    ],
+)
+def test_a_footprint_off_the_map_needs_an_extinction(extinction, words):
+    """None, half a screen, two of them, and values that no sky has."""
+    off_map = {"l_min": 68.0, "l_max": 69.0, "b_min": 9.0, "b_max": 10.0}
+    with pytest.raises(ConfigError, match=words):
+        config.parse_run({"footprint": off_map, "extinction": extinction})
+
+
+@pytest.mark.parametrize(
+    "extinction",
+    [{"outside": 0}, {"outside": "dust.csv"}, {"screen": {"distance": 400.0, "a_ks": 0.1}}],
+)
+def test_a_number_a_table_or_a_screen_will_do(extinction):
+    off_map = {"l_min": -180.0, "l_max": -179.0, "b_min": 89.0, "b_max": 90.0}
+    settings = config.parse_run({"footprint": off_map, "extinction": extinction})
+    assert settings.extinction.off_map in (0, "dust.csv", 0.1)
