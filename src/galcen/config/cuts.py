@@ -1,5 +1,6 @@
 """Quality cuts of a user's table, in words: COLUMN OPERATOR VALUE."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -45,6 +46,12 @@ def parse_cut(text: str) -> Cut:
     if not all(words):
         raise ValueError(f"{text!r}: a value is empty")
     numbers = [_number(part) for part in parts]
+    if any(number is not None and math.isnan(number) for number in numbers):
+        raise ValueError(
+            f"{text!r}: no value equals nan, so that the cut says nothing; a missing value fulfils no "
+            "comparison but "
+            "!=: keep the rows that have a value by such as COLUMN > -1e30"
+        )
     if all(number is not None for number in numbers):
         return Cut(column, operator, tuple(number for number in numbers if number is not None))
     if operator not in ("==", "!=", "in"):

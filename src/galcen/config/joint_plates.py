@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from galcen.config.base import Section, Within
 from galcen.config.bounds import Epoch, FilePath
 from galcen.config.faults import validated
+from galcen.config.table_format import Format
 
 
 class Matching(Section):
@@ -58,7 +59,7 @@ class JointPlates(Section):
     columns: dict[str, str] = {"star": "star", "exposure": "exposure", "x": "x", "y": "y", "sigma": "sigma"}
     """Column map of tables: star, exposure, x, y, sigma (or sigma_x and sigma_y), t [Julian year] and
     magnitude -> the table's names; the last two may be left out."""
-    table_format: Literal["auto", "csv", "tsv", "fits", "votable", "parquet", "ecsv"] = "auto"
+    table_format: Format = "auto"
     """Format of tables; `auto` goes by the ending."""
     sigma: float | None = Field(None, gt=0, le=1e6)
     """Error of every position [unit of x], for tables without errors; 1 um for the challenge."""

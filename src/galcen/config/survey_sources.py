@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from galcen.config.base import Section, Within
 from galcen.config.bounds import Epoch, ErrorOfMotion, Magnitude, SmallAngle
 from galcen.config.sky import Footprint
+from galcen.config.table_format import Format, FrameName, equinox_year
 
 _PARAMETERS = ("ra", "dec", "parallax", "pmra", "pmdec")
 _MOTIONS = ("parallax", "pmra", "pmdec", "radial_velocity")
@@ -15,7 +16,7 @@ CORRELATION_COLUMNS = tuple(
     f"{one}_{other}_corr" for place, one in enumerate(_PARAMETERS) for other in _PARAMETERS[place + 1 :]
 )
 _KNOWN = {
-    *("source_id", "gaia_source_id", "ra", "dec", "hw", "mj", "mh", "ruwe"),
+    *("source_id", "gaia_source_id", "ra", "dec", "ref_epoch", "hw", "mj", "mh", "ruwe"),
     *_MOTIONS,
     *ERROR_COLUMNS,
     *CORRELATION_COLUMNS,
@@ -26,21 +27,34 @@ class SourceTable(Section):
     """A user's table of stars, whose values count as true."""
 
     path: str
-    """The table: CSV, TSV, FITS, VOTable, Parquet or ECSV; relative to the working folder."""
-    format: Literal["auto", "csv", "tsv", "fits", "votable", "parquet", "ecsv"] = "auto"
+    """The table, relative to the working folder, in any format of `catalogue.files`."""
+    format: Format = "auto"
     """Format of the table; `auto` goes by the file's ending."""
+    hdu: int | str | None = None
+    """Number or name of the table in a file of several; null takes the first that has the columns."""
     columns: dict[str, str]
-    """Column map: galcen's name -> the table's name. `ra`, `dec` (ICRS) and `hw`, or `mj` and `mh`, are
+    """Column map: galcen's name -> the table's name. `ra`, `dec` and `hw`, or `mj` and `mh`, are
     required; known are source_id (numbered by row, from 0, without), gaia_source_id, parallax, pmra (times
-    cos dec), pmdec, radial_velocity, ruwe, and Gaia's errors and correlations, ra_error to pmdec_error and
-    ra_dec_corr to pmra_pmdec_corr."""
+    cos dec), pmdec, radial_velocity, ref_epoch, ruwe, and Gaia's errors and correlations, ra_error to
+    pmdec_error and ra_dec_corr to pmra_pmdec_corr."""
     units: dict[str, str] = {}
     """Unit of a column where the table does not say, or says it wrongly: galcen's name -> unit as astropy
     writes it. Without either it is deg, mag, mas, mas/yr or km/s; errors of positions are in mas."""
     missing_values: tuple[float, ...] = ()
     """Numbers that stand for a missing value in any column but source_id, ra and dec."""
-    epoch: float = Field(2016.0, gt=1800, lt=2200)
-    """Epoch of the positions [Julian year]."""
+    epoch: float | None = Field(None, gt=1800, lt=2200)
+    """Epoch of the positions [Julian year], needed where the table has proper motions and neither a column
+    of epochs nor a declaration of its own; 2016.0 by default where it has none."""
+    frame: FrameName | None = None
+    """Frame of positions and motions where the file declares none; they are converted to ICRS, which is the
+    default."""
+    equinox: str | None = None
+    """Equinox of `frame`, such as J2000 or B1950."""
+
+    @model_validator(mode="after")
+    def _has_equinox(self) -> Self:
+        equinox_year(self.frame, self.equinox)
+        return self
 
     @field_validator("columns")
     @classmethod

@@ -6,8 +6,11 @@ import numpy as np
 from astropy import units as u
 
 from galcen.config.survey_sources import SourceTable
+from galcen.config.table_format import equinox_year
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
+from galcen.io import frames
+from galcen.io.declared import Frame
 from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
@@ -32,8 +35,14 @@ UNITS = {
 }
 
 
+DEFAULT_EPOCH = 2016.0
+"""Epoch of positions without motions whose table states none [Julian year]."""
+
+
 def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
-    """The mapped columns of all rows, and `source_id`; missing values are NaN, identifiers of Gaia -1.
+    """The mapped columns of all rows, in ICRS, with `source_id` and the epoch `ref_epoch` of each position.
+
+    Missing values are NaN, missing identifiers of Gaia -1.
 
     Raises
     ------
@@ -42,29 +51,55 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
     """
     path = Path(table.path)
     kinds: dict[str, Kind] = {column: _KINDS.get(name, "number") for name, column in table.columns.items()}
-    parts = [batch.columns for batch in read_batches(path, table.format, kinds)]
+    optional: dict[str, Kind] = {} if "ref_epoch" in table.columns else {"ref_epoch": "number"}
+    parts = [batch.columns for batch in read_batches(path, table.format, kinds, table.hdu, optional)]
     if not parts:
         raise SchemaError(f"{path}: the table has no rows; expected at least one star")
-    columns, stored = {}, {}
-    for name, column in table.columns.items():
-        values = np.concatenate([part[column].values for part in parts])
-        columns[name] = values if name in _KINDS else _quantity(table, name, parts[0][column], values)
-        stored[name] = values
+    raw = {
+        name: parts[0][column]._replace(values=np.concatenate([part[column].values for part in parts]))
+        for name, column in {"ref_epoch": "ref_epoch", **table.columns}.items()
+        if column in parts[0]
+    }
+    columns = {
+        name: raw[name].values if name in _KINDS else _quantity(table, name, raw) for name in table.columns
+    }
     n_row = len(columns["ra"])
     columns.setdefault("source_id", np.arange(n_row, dtype=np.int64))
     _check_identifiers(table, columns)
     rows = np.arange(1, n_row + 1)
+    stored = {name: column.values for name, column in raw.items()}
     refuse_impossible(Place(table.path, table.columns, rows, columns["source_id"]), columns, stored)
-    columns["ra"] = columns["ra"] % 360.0
+    _interpret(table, columns, raw)
     return columns
 
 
-def _quantity(table: SourceTable, name: str, raw: RawColumn, values: np.ndarray) -> np.ndarray:
+def _interpret(table: SourceTable, columns: dict[str, np.ndarray], raw: dict[str, RawColumn]) -> None:
+    """Positions and motions in ICRS, and the epoch of each position."""
+    configured = None if table.frame is None else Frame(table.frame, equinox_year(table.frame, table.equinox))
+    frame, epoch = frames.stated(table.path, raw, configured, table.epoch)
+    if "ref_epoch" in raw and "ref_epoch" not in columns:
+        columns["ref_epoch"] = _quantity(table, "ref_epoch", raw)
+    rows = np.arange(1, len(columns["ra"]) + 1)
+    columns["ref_epoch"] = frames.epochs(
+        table.path, columns, rows, epoch, frame, DEFAULT_EPOCH, is_mapped="ref_epoch" in table.columns
+    )
+    frames.to_icrs(columns, frame, columns["ref_epoch"], table.path)
+    columns["ra"] = columns["ra"] % 360.0
+
+
+def _quantity(table: SourceTable, name: str, raw: dict[str, RawColumn]) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
     missing = () if name in ("ra", "dec") else table.missing_values
-    units = (table.units.get(name) or raw.unit, UNITS.get(name))
-    where = f"{table.path}: column {table.columns[name]}"
-    return quantity(values, missing, units, where, f"survey_sources.table.units.{name}")
+    base = name.removesuffix("_error")
+    given = table.units.get(name) or raw[name].unit
+    if not given and base != name and base not in ("ra", "dec") and base in raw:
+        # Unless it says another, an error has its quantity's unit; those of positions are in mas everywhere.
+        given = table.units.get(base) or raw[base].unit
+    where = f"{table.path}: column {table.columns.get(name, name)}"
+    values = quantity(
+        raw[name].values, missing, (given, UNITS.get(name)), where, f"survey_sources.table.units.{name}"
+    )
+    return frames.julian_years(values, given, where) if name == "ref_epoch" else values
 
 
 def _check_identifiers(table: SourceTable, columns: dict[str, np.ndarray]) -> None:

@@ -1,7 +1,7 @@
 """One column of a user's table, of whatever type, as float64, int64 or text."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,14 +11,20 @@ import pyarrow.compute as pc
 from astropy import units as u
 
 from galcen.errors import SchemaError
+from galcen.io.declared import NOTHING, Declaration
 
 EMPTY = ("", "nan", "null", "none", "n/a", "--")
 """Cells of text that hold no value, in any case of letters."""
 
 
-Kind = Literal["number", "identifier", "link", "text"]
+TRUE = ("true", "t", "yes", "y", "1", "1.0")
+FALSE = ("false", "f", "no", "n", "0", "0.0")
+"""Spellings of the logical values, in any case of letters."""
+
+Kind = Literal["number", "identifier", "link", "text", "condition", "word"]
 """What a column becomes: float64 with NaN for what is missing; int64 of which none may be missing; int64
-with -1 for what is missing; text, empty for what is missing."""
+with -1 for what is missing; text, empty for what is missing; float64 with 1 and 0 for logical values; text
+or, where the column has numbers or logical values, float64."""
 
 
 class RawColumn(NamedTuple):
@@ -26,6 +32,15 @@ class RawColumn(NamedTuple):
 
     values: np.ndarray
     unit: str | None
+    declared: Declaration = NOTHING
+    """What the file says of the frame and the epoch of the column."""
+
+
+class Batch(NamedTuple):
+    """Consecutive rows of a table."""
+
+    first: int  # row of the first
+    columns: dict[str, RawColumn]
 
 
 class WantedColumn(NamedTuple):
@@ -34,6 +49,8 @@ class WantedColumn(NamedTuple):
     path: Path
     name: str
     kind: Kind
+    is_optional: bool = False
+    """Read where the table has it, under its name in any case of letters."""
 
     @property
     def whole(self) -> bool:
@@ -47,7 +64,9 @@ class WantedColumn(NamedTuple):
             "identifier": "a whole number from 0 to 2^53",
             "link": "a whole number from 0 to 2^63",
             "number": "a number",
+            "condition": "a number or a logical value",
             "text": "text",
+            "word": "text",
         }[self.kind]
 
     def fault(self, row: int, cell: object) -> SchemaError:
@@ -65,6 +84,31 @@ class WantedColumn(NamedTuple):
         )
 
 
+Wanted = Mapping[str, WantedColumn]
+"""Columns to be read, by the key under which they are returned."""
+
+
+def missing_name(found: Sequence[str], wanted: Wanted) -> str | None:
+    """The first column wanted that is not there."""
+    return next((c.name for c in wanted.values() if not c.is_optional and c.name not in found), None)
+
+
+def select(path: Path, found: Sequence[str], wanted: Wanted, advice: str = "") -> dict[str, WantedColumn]:
+    """The columns wanted that a table has, under its own names; those that must be there are checked."""
+    check_names(path, found, [column.name for column in wanted.values() if not column.is_optional], advice)
+    taken = {column.name for column in wanted.values() if not column.is_optional}
+    chosen = {}
+    for key, column in wanted.items():
+        names = (
+            [name for name in found if name.lower() == column.name.lower()]
+            if column.is_optional
+            else [column.name]
+        )
+        if len(names) == 1 and not (column.is_optional and names[0] in taken):
+            chosen[key] = column._replace(name=names[0])
+    return chosen
+
+
 def check_names(path: Path, found: Sequence[str], wanted: Iterable[str], advice: str = "") -> None:
     """Refuse a column that the table does not have, or has twice, and name those like it."""
     plain = {name.lower(): name for name in found}
@@ -72,8 +116,7 @@ def check_names(path: Path, found: Sequence[str], wanted: Iterable[str], advice:
         if name not in found:
             near = [plain[match] for match in difflib.get_close_matches(name.lower(), plain, 3)]
             has = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(found[:12])}"
-            # One long name is the usual look of a wrong delimiter.
-            hint = f"; {advice}" if advice and len(found) == 1 else ""
+            hint = advice and f"; {advice.removeprefix('; ')}"
             raise SchemaError(f"{path}: the table has no column {name}; {has}{hint}")
         if found.count(name) > 1:
             raise SchemaError(f"{path}: the table has {found.count(name)} columns {name}; rename all but one")
@@ -94,13 +137,20 @@ def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
     """An array of any type as its kind; `first` is the row of its first element."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if column.kind == "text":
+    is_number = pa.types.is_floating(array.type) or pa.types.is_integer(array.type)
+    if column.kind == "text" or (
+        column.kind == "word" and not (is_number or pa.types.is_boolean(array.type))
+    ):
         words = pc.fill_null(pc.utf8_trim_whitespace(pc.cast(array, pa.string())), "")
         return np.array(words.to_pylist(), dtype=str)
+    if column.kind in ("condition", "word") and pa.types.is_boolean(array.type):
+        array = pc.cast(array, pa.int8())
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = pc.utf8_trim_whitespace(array)
         blank = pc.is_in(pc.utf8_lower(array), pa.array(EMPTY, array.type))
         array = pc.if_else(blank, pa.scalar(None, array.type), array)
+        if column.kind == "condition":
+            array = _logical_as_numbers(array)
     elif pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
         if column.whole:
             raise column.wrong_type(array.type)
@@ -123,6 +173,15 @@ def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
     if not column.whole:
         numbers = pc.fill_null(numbers, np.nan)
     return numbers.to_numpy(zero_copy_only=False)
+
+
+def _logical_as_numbers(array: pa.Array) -> pa.Array:
+    """Text whose logical values, in any spelling, are 1 and 0."""
+    lower = pc.utf8_lower(array)
+    for words, number in ((TRUE, "1"), (FALSE, "0")):
+        is_meant = pc.is_in(lower, pa.array(words, array.type))
+        array = pc.if_else(pc.fill_null(is_meant, False), pa.scalar(number, array.type), array)
+    return array
 
 
 def _misfits(array: pa.Array, kind: pa.DataType) -> Iterable[tuple[int, object]]:
@@ -169,9 +228,22 @@ def quantity(
     if expected is None or not given:
         return values
     try:
-        return (values * u.Unit(given)).to_value(expected)
+        return (values * _unit(given)).to_value(expected)
     except (u.UnitConversionError, u.UnitTypeError, ValueError, TypeError):
         raise SchemaError(
             f"{where} is in {given}, expected {expected} or a unit of the same kind; if the table is wrong, "
             f"or astropy does not know the unit, give it with the key {key}"
         ) from None
+
+
+def _unit(text: str) -> u.UnitBase:
+    """A unit as astropy, the VO or the CDS write it."""
+    try:
+        return u.Unit(text)
+    except ValueError:
+        for form in ("vounit", "cds"):
+            try:
+                return u.Unit(text, format=form)
+            except ValueError:
+                pass
+        raise

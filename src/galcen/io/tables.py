@@ -7,13 +7,16 @@ import numpy as np
 from astropy import units as u
 
 from galcen.bounds import BANDS
-from galcen.config.cuts import Cut, parse_cut
 from galcen.config.survey_tables import SurveyTable
+from galcen.config.table_format import equinox_year
 from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
+from galcen.io import frames
+from galcen.io.cuts import RowCuts
+from galcen.io.declared import Frame
 from galcen.io.row_checks import Place, refuse_impossible
-from galcen.io.table_columns import Kind, RawColumn, quantity
-from galcen.io.table_formats import Batch, read_batches
+from galcen.io.table_columns import Batch, Kind, RawColumn, quantity
+from galcen.io.table_formats import read_batches
 
 UNITS = {
     "ra": u.deg,
@@ -36,11 +39,14 @@ MEASURED = (*BANDS, "parallax", "pmra", "pmdec", "radial_velocity")
 _KINDS: dict[str, Kind] = {"source_id": "identifier", "gaia_source_id": "link"}
 
 
-def read_survey(survey: SurveyTable, first_id: int = 1) -> Iterator[dict[str, np.ndarray]]:
-    """The mapped columns of a table, checked and in galcen's units, in batches of its rows.
+def read_survey(
+    survey: SurveyTable, first_id: int = 1, cuts: RowCuts | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """The mapped columns of a table, checked and in galcen's units and frame, in batches of its rows.
 
     Rows that the table's cuts leave out are not there; a batch may be empty. Missing values are NaN, and
-    so is the error of a missing value, whatever it was. The column `row` counts from 1.
+    so is the error of a missing value, whatever it was. The column `row` counts from 1, `ref_epoch` is the
+    epoch of each position.
 
     Parameters
     ----------
@@ -48,43 +54,45 @@ def read_survey(survey: SurveyTable, first_id: int = 1) -> Iterator[dict[str, np
         The table, its column map, units and cuts.
     first_id
         source_id of the first row of a table without identifiers; the rows are numbered from it.
+    cuts
+        The table's cuts, for who wants to know what they leave out.
 
     Raises
     ------
     SchemaError
         One line: the file, the column, the first row at fault, what was found and expected.
     """
-    cuts = [parse_cut(text) for text in survey.cuts]
-    kinds: dict[str, Kind] = {cut.column: "text" if cut.is_text else "number" for cut in cuts}
+    cuts = RowCuts(survey.path, survey.cuts) if cuts is None else cuts
+    kinds = cuts.kinds
     for name, column in survey.columns.items():
         kind = _KINDS.get(name, "number")
-        if kinds.get(column, kind) != kind:
+        if kinds.get(column, "condition") != "condition":
             raise SchemaError(
                 f"{survey.path}: a cut compares the column {column} otherwise than as the number that "
                 f"{name} is; compare it with a number"
             )
         kinds[column] = kind
-    is_empty = True
-    for batch in read_batches(Path(survey.path), survey.format, kinds):
-        is_empty = False
+    optional: dict[str, Kind] = {} if "ref_epoch" in survey.columns else {"ref_epoch": "number"}
+    for batch in read_batches(Path(survey.path), survey.format, kinds, survey.hdu, optional):
         yield _chunk(survey, batch, cuts, first_id)
-    if is_empty:
+    if cuts.n_row == 0:
         raise SchemaError(f"{survey.path}: the table has no rows; expected at least one star")
+    cuts.finish()
 
 
-def _chunk(survey: SurveyTable, batch: Batch, cuts: list[Cut], first_id: int) -> dict[str, np.ndarray]:
+def _chunk(survey: SurveyTable, batch: Batch, cuts: RowCuts, first_id: int) -> dict[str, np.ndarray]:
     """The rows of a batch that the cuts keep, checked."""
-    raw = batch.columns
-    n_row = len(next(iter(raw.values())).values)
-    keep = np.logical_and.reduce(
-        [np.ones(n_row, bool), *(fulfils(cut, raw[cut.column].values) for cut in cuts)]
-    )
-    row = np.arange(batch.first, batch.first + n_row)[keep]
-    columns, stored = {}, {}
-    for name, column in survey.columns.items():
-        kept = RawColumn(raw[column].values[keep], raw[column].unit)
-        columns[name] = kept.values.copy() if name in _KINDS else _quantity(survey, name, kept)
-        stored[name] = kept.values
+    keep = cuts.keep(batch)
+    row = np.arange(batch.first, batch.first + len(keep))[keep]
+    raw = {
+        name: batch.columns[column]._replace(values=batch.columns[column].values[keep])
+        for name, column in {"ref_epoch": "ref_epoch", **survey.columns}.items()
+        if column in batch.columns
+    }
+    columns = {
+        name: raw[name].values.copy() if name in _KINDS else _quantity(survey, name, raw)
+        for name in survey.columns
+    }
     columns.setdefault("source_id", first_id + row - 1)
     columns["row"] = row
     if "source_id" in survey.columns:
@@ -93,27 +101,37 @@ def _chunk(survey: SurveyTable, batch: Batch, cuts: list[Cut], first_id: int) ->
         error = columns.get(f"{name}_error")
         if error is not None:
             error[np.isnan(columns[name])] = np.nan
+    stored = {name: column.values for name, column in raw.items()}
     refuse_impossible(Place(survey.path, survey.columns, row, columns["source_id"]), columns, stored)
+    _interpret(survey, columns, raw)
     return columns
 
 
-def fulfils(cut: Cut, values: np.ndarray) -> np.ndarray:
-    """Which values a cut keeps."""
-    if cut.operator in ("==", "in"):
-        return np.isin(values, cut.values)
-    if cut.operator == "!=":
-        return ~np.isin(values, cut.values)
-    return {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[cut.operator](
-        values, cut.values[0]
+def _interpret(survey: SurveyTable, columns: dict[str, np.ndarray], raw: dict[str, RawColumn]) -> None:
+    """Positions and motions in ICRS, and the epoch of each position."""
+    configured = (
+        None if survey.frame is None else Frame(survey.frame, equinox_year(survey.frame, survey.equinox))
     )
+    frame, epoch = frames.stated(survey.path, raw, configured, survey.epoch)
+    if "ref_epoch" in raw and "ref_epoch" not in columns:
+        columns["ref_epoch"] = _quantity(survey, "ref_epoch", raw)
+    columns["ref_epoch"] = frames.epochs(
+        survey.path, columns, columns["row"], epoch, frame, is_mapped="ref_epoch" in survey.columns
+    )
+    frames.to_icrs(columns, frame, columns["ref_epoch"], survey.path)
 
 
-def _quantity(survey: SurveyTable, name: str, raw: RawColumn) -> np.ndarray:
+def _quantity(survey: SurveyTable, name: str, raw: dict[str, RawColumn]) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
     missing = () if name in ("ra", "dec") else survey.missing_values
-    units = (survey.units.get(name) or raw.unit, UNITS.get(name.removesuffix("_error")))
-    where = f"{survey.path}: column {survey.columns[name]}"
-    return quantity(raw.values, missing, units, where, f"units.{name}")
+    base = name.removesuffix("_error")
+    given = survey.units.get(name) or raw[name].unit
+    if not given and base != name:
+        # Unless it says another, an error has its quantity's unit.
+        given = survey.units.get(base) or raw[base].unit
+    where = f"{survey.path}: column {survey.columns.get(name, name)}"
+    values = quantity(raw[name].values, missing, (given, UNITS.get(base)), where, f"units.{name}")
+    return frames.julian_years(values, given, where) if name == "ref_epoch" else values
 
 
 def _check_identifiers(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:

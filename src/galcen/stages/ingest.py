@@ -19,6 +19,7 @@ from galcen.config.catalogue import Catalogue
 from galcen.config.survey_tables import SurveyTable
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.claims import scratch_folder
+from galcen.io.cuts import RowCuts
 from galcen.io.hdf5 import write_table
 from galcen.io.plausibility import ColourCheck
 from galcen.io.provenance import input_hashes, provenance
@@ -60,11 +61,12 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     tiles = tiles_of(settings.footprint.model_dump(), settings.tiling.model_dump())
 
     grid = TileGrid.build(tiles)
-    counts = dict.fromkeys(("read", "outside_footprint", "no_measurement"), 0)
+    counts = dict.fromkeys(("read", "outside_own_footprint", "outside_footprint", "no_measurement"), 0)
     with scratch_folder(folder) as scratch:
         buckets = RowBuckets(scratch / "rows", survey.path)
         plausible = ColourCheck(survey)
-        for stars in read_survey(survey, first_id=place * ID_STEP + 1):
+        cuts = RowCuts(survey.path, survey.cuts)
+        for stars in read_survey(survey, place * ID_STEP + 1, cuts):
             plausible.look_at(stars)
             tile_number = _place(survey, settings, stars, grid, counts)
             buckets.add("tile", tile_number, stars)
@@ -73,12 +75,14 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
                     "id", stars["source_id"] % N_ID_BUCKET, {n: stars[n] for n in ("source_id", "row")}
                 )
         plausible.judge()
+        counts["read"] = cuts.n_row
+        _report(survey, counts, cuts.left_out, len(tiles))
         for number in range(N_ID_BUCKET):
             some = buckets.read("id", number)
             if some is not None:
                 refuse_repeated(survey, some["source_id"], some["row"])
         attributes = provenance("ingest", options, input_hashes(Path(survey.path)))
-        attributes["counts"] = json.dumps(counts)
+        attributes["counts"] = json.dumps(counts | {"cuts": cuts.left_out})
         made = scratch / "tiles"
         made.mkdir()
         for number, tile in enumerate(tiles):
@@ -91,7 +95,6 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
         folder.mkdir(exist_ok=True)
         for tile in tiles:
             (made / f"{tile.name}.h5").replace(folder / f"{tile.name}.h5")
-    _report(survey, counts, len(tiles))
 
 
 def _place(
@@ -106,9 +109,9 @@ def _place(
     stars["glon"], stars["glat"] = galactic(stars["ra"], stars["dec"])
     tile_number = _tiles(survey, settings, stars, grid)
     if survey.footprint is not None:
-        inside = survey.footprint.holds(stars["glon"], stars["glat"])
-        tile_number = np.where(inside, tile_number, OUTSIDE)
-    counts["read"] += len(tile_number)
+        outside = ~survey.footprint.holds(stars["glon"], stars["glat"])
+        counts["outside_own_footprint"] += int(np.count_nonzero(outside))
+        tile_number = np.where(outside, OUTSIDE, tile_number)
     counts["outside_footprint"] += int(np.count_nonzero(tile_number == OUTSIDE))
     if survey.role == "detections":
         dark = _without_measurement(survey, stars) & (tile_number != OUTSIDE)
@@ -129,7 +132,6 @@ def _observed(survey: SurveyTable, stars: np.ndarray | None) -> dict[str, np.nda
         for name in set(stars.dtype.names or ()) - {"row"}:
             base = name.removesuffix("_error")
             columns[_RENAMED.get(base, base) + name.removeprefix(base)] = stars[name][order]
-    columns["ref_epoch"] = np.full(n_star, survey.epoch)
     columns["surveys"] = np.ones(n_star, dtype=np.int32)
     return columns
 
@@ -155,13 +157,8 @@ def _tiles(
     """Number of the tile that holds each star at the common epoch; refuses a star of unknown extinction."""
     lon, lat = stars["glon"], stars["glat"]
     if "pmra" in stars:
-        moved = at_epoch(
-            stars["ra"],
-            stars["dec"],
-            stars["pmra"],
-            stars["pmdec"],
-            settings.catalogue.merge.epoch - survey.epoch,
-        )
+        years = settings.catalogue.merge.epoch - stars["ref_epoch"]
+        moved = at_epoch(stars["ra"], stars["dec"], stars["pmra"], stars["pmdec"], years)
         lon, lat = galactic(*moved)
     off = ~is_on_map(cell_number(lon, lat)) & ~_has_extinction(survey, settings, stars)
     if off.any():
@@ -205,12 +202,43 @@ def _without_measurement(survey: SurveyTable, stars: dict[str, np.ndarray]) -> n
     return dark
 
 
-def _report(survey: SurveyTable, counts: dict[str, int], n_tile: int) -> None:
-    kept = counts["read"] - counts["outside_footprint"] - counts["no_measurement"]
+def _report(survey: SurveyTable, counts: dict[str, int], left_out: dict[str, int], n_tile: int) -> None:
+    """Log what became of the rows; refuse a table of which nothing is left.
+
+    Raises
+    ------
+    SchemaError
+        No star is left of a table of detections, or inside the footprint of any table of its own.
+    """
+    n_cut = counts["read"] - sum(left_out.values())
+    kept = n_cut - counts["outside_footprint"] - counts["no_measurement"]
     log.info(
-        "%s: %d stars read, %d outside the footprint, %d with neither magnitude nor parallax, "
+        "%s: %d rows read, %d left by the cuts, %d outside the footprint, %d with neither magnitude nor "
+        "parallax, "
         "%d kept in %d tiles",
-        *(survey.path, counts["read"], counts["outside_footprint"], counts["no_measurement"], kept, n_tile),
+        *(
+            survey.path,
+            counts["read"],
+            n_cut,
+            counts["outside_footprint"],
+            counts["no_measurement"],
+            kept,
+            n_tile,
+        ),
     )
-    if kept == 0:
-        log.warning("%s: no star is left; see `footprint` and the table's `cuts`", survey.path)
+    if kept:
+        return
+    if n_cut and counts["outside_own_footprint"] == n_cut:
+        where = (
+            f"of {n_cut} stars none lies inside the `footprint` of the table {survey.name}; see `footprint`"
+        )
+    else:
+        where = (
+            f"no star is left: of {n_cut} stars {counts['outside_footprint']} lie outside the footprint, "
+            f"{counts['no_measurement']} have neither magnitude nor parallax; see `footprint` and the "
+            "column map"
+        )
+        if survey.role == "link":
+            log.warning("%s: %s; the table adds nothing to this run", survey.path, where)
+            return
+    raise SchemaError(f"{survey.path}: {where}")

@@ -130,7 +130,6 @@ def _table_columns(table: SourceTable, relation: str) -> Columns:
     """The stars of a user's table."""
     columns = read_source_table(table)
     missing = np.full(len(columns["ra"]), np.nan)
-    columns["ref_epoch"] = np.full(len(missing), table.epoch)
     if "hw" not in columns:
         columns["hw"] = np.asarray(hw_of(columns["mj"], columns["mh"], relation))
     identified = columns.get("gaia_source_id", np.full(len(missing), -1)) >= 0

@@ -2,7 +2,7 @@
 
 VERSIONS = {
     "galaxy_model": 3,
-    "ingest": 3,
+    "ingest": 4,
     "simulate": 6,
     "complete": 3,
     "judge_merge": 1,
@@ -13,7 +13,7 @@ VERSIONS = {
     "truth": 5,
     "joint_plates": 1,
     "report_page": 4,
-    "survey_sources": 2,
+    "survey_sources": 3,
     "exposure_plan": 1,
     "expose": 2,
     "plate": 2,

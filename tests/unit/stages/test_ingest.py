@@ -75,7 +75,7 @@ def write(path: Path, table: dict[str, np.ndarray], rows: np.ndarray | slice = s
 
 
 def options(path: Path, side: int = 8, footprint: dict[str, float] = FOOTPRINT, **survey: Any) -> dict:
-    table = {"name": "S", "path": str(path), "columns": COLUMNS, **survey}
+    table = {"name": "S", "path": str(path), "columns": COLUMNS, "epoch": 2000.0, **survey}
     return {
         "version": 1,
         "footprint": footprint,
@@ -194,20 +194,44 @@ def test_every_star_is_counted(tmp_path):
         with h5py.File(tmp_path / "S" / f"{name}.h5") as file:
             assert json.loads(file.attrs["counts"]) == {
                 "read": 400,
+                "cuts": {},
+                "outside_own_footprint": 0,
                 "outside_footprint": int((~inside).sum()),
                 "no_measurement": int(dark.sum()),
             }
     assert len(merged(tiles)["ra"]) == int((inside & ~dark).sum())
 
 
-def test_a_table_outside_the_footprint_is_reported(tmp_path, caplog):
-    """The log names what the table covers."""
+def test_a_table_outside_the_footprint_is_refused(tmp_path, caplog):
+    """Of detections nothing must not be left; a table that only adds to others may add nothing here."""
     path = write(tmp_path / "s.csv", stars(20))
     away = {"l_min": 3.0, "l_max": 3.1, "b_min": 1.0, "b_max": 1.1}
-    tiles = run(tmp_path / "S", options(path, footprint=away))
+    with pytest.raises(SchemaError, match="no star is left: of 20 stars 20 lie outside the footprint"):
+        run(tmp_path / "S", options(path, footprint=away))
+    assert [one.name for one in tmp_path.iterdir()] == ["s.csv"]
+    chosen = options(path, footprint=away, role="link")
+    link = chosen["catalogue"]["files"][0]
+    chosen["catalogue"]["files"].append({**link, "name": "T", "role": "detections"})
+    tiles = run(tmp_path / "S", chosen)
     assert [len(tile["ra"]) for tile in tiles.values()] == [0]
-    assert "no star is left" in caplog.text
-    assert "footprint" in caplog.text
+    assert "adds nothing to this run" in caplog.text
+
+
+def test_the_rows_that_each_cut_leaves_out_are_counted(tmp_path, caplog):
+    """In the product and in the log; a later cut counts what the cuts before it left."""
+    table = stars(200, lon=0.19, lat=0.09)
+    cuts = ["k < 12", "j > 10"]
+    with caplog.at_level("INFO", "galcen"):
+        tiles = run(tmp_path / "S", options(write(tmp_path / "s.csv", table), cuts=cuts))
+    faint = ~(table["k"] < 12)
+    bright = ~faint & ~(table["j"] > 10)
+    with h5py.File(tmp_path / "S" / f"{next(iter(tiles))}.h5") as file:
+        counts = json.loads(file.attrs["counts"])
+    assert counts["read"] == 200
+    assert counts["cuts"] == {"k < 12": int(faint.sum()), "j > 10": int(bright.sum())}
+    assert len(merged(tiles)["ra"]) == 200 - faint.sum() - bright.sum()
+    assert f"cut 'k < 12' leaves out {faint.sum()} of 200 rows" in caplog.text
+    assert f"cut 'j > 10' leaves out {bright.sum()} of {200 - faint.sum()} rows" in caplog.text
 
 
 def test_limits_are_dropped_band_by_band_when_asked(tmp_path):

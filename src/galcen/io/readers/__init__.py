@@ -1,0 +1,1 @@
+"""Readers of users' tables, one module a family of formats."""
