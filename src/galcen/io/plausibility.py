@@ -1,51 +1,75 @@
-"""Colours that no field of stars has: the mark of a column map gone wrong."""
+"""Medians that no table of stars has: the mark of a wrong unit, or of a column map gone wrong.
+
+What is certainly wrong is refused; what is only hard to believe, and could be a strange selection of stars,
+is a warning.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from galcen.config.survey_tables import SurveyTable
 from galcen.errors import SchemaError
+from galcen.io import plausible_astrometry, plausible_photometry
+from galcen.io.sample import Finding, Sample
 
-N_NEEDED = 20
-"""Fewer stars may be odd ones."""
+log = logging.getLogger(__name__)
 
-BLUEST = -0.25
-"""The bluest stars have J - H = -0.2 and H - Ks = -0.1; a field's median is above 0.1 and 0.0 [mag]."""
+MOST_KEPT = 1 << 16
+"""Rows that are kept at most; of longer tables every so many-th."""
 
-REDDENED = 0.3
-STEEPEST = 0.5
-"""Reddened stars have (J - H) / (H - Ks) = 1.2 to 2.2 in every law of extinction."""
+PER_BATCH = 4096
+
+_JUDGES: tuple[Callable[[Sample], Iterator[Finding]], ...] = (
+    *plausible_photometry.JUDGES,
+    *plausible_astrometry.JUDGES,
+)
 
 
-class ColourCheck:
-    """Keeps a sample of colours of the batches that it is shown, and judges their medians."""
+class MedianCheck:
+    """Keeps a sample of the rows of the batches that it is shown, and judges their medians.
 
-    def __init__(self, survey: SurveyTable) -> None:
-        self._survey = survey
-        self._colours: list[np.ndarray] = []
+    Parameters
+    ----------
+    path
+        The table, for messages.
+    names
+        Galcen's name of a column -> the table's.
+    is_measured
+        Whether the values are measured, with the errors that stand beside them, or count as true.
+    """
 
-    def look_at(self, stars: dict[str, np.ndarray]) -> None:
-        """Take note of the stars of a batch with all three magnitudes, of every n-th in a long one."""
-        if all(name in stars for name in ("mj", "mh", "mks")):
-            colour = np.stack([stars["mj"] - stars["mh"], stars["mh"] - stars["mks"]])
-            whole = colour[:, np.isfinite(colour).all(axis=0)]
-            self._colours.append(whole[:, :: max(1, whole.shape[1] // 4096)])
+    def __init__(self, path: str, names: Mapping[str, str], *, is_measured: bool = True) -> None:
+        self._path, self._names, self._is_measured = path, names, is_measured
+        self._parts: list[dict[str, np.ndarray]] = []
+        self._n_kept = 0
+
+    def look_at(self, stars: Mapping[str, np.ndarray]) -> None:
+        """Take note of the stars of a batch, of every so many-th in a long one."""
+        numbers = {name: values for name, values in stars.items() if values.dtype.kind == "f"}
+        n_row = len(next(iter(numbers.values())))
+        step = -(-n_row // PER_BATCH) or 1
+        self._parts.append({name: values[::step] for name, values in numbers.items()})
+        self._n_kept += -(-n_row // step)
+        if self._n_kept > MOST_KEPT:
+            self._parts = [{name: values[::2] for name, values in part.items()} for part in self._parts]
+            self._n_kept = sum(len(next(iter(part.values()))) for part in self._parts)
 
     def judge(self) -> None:
-        """Refuse a table whose colours cannot be.
+        """Refuse a table whose medians cannot be, and warn of one whose medians are strange.
 
         Raises
         ------
         SchemaError
-            The medians of J - H and H - Ks are not those of stars.
+            One line: the file, the median, what is expected and what may be the reason.
         """
-        colours = np.concatenate(self._colours, axis=1) if self._colours else np.empty((2, 0))
-        if colours.shape[1] < N_NEEDED:
+        if not self._parts:
             return
-        jh, hk = np.median(colours, axis=1)
-        if jh < BLUEST or hk < BLUEST or (hk > REDDENED and jh < STEEPEST * hk):
-            columns = ", ".join(f"{name}: {self._survey.columns[name]}" for name in ("mj", "mh", "mks"))
-            raise SchemaError(
-                f"{self._survey.path}: the median colours are J - H = {jh:.2f}, H - Ks = {hk:.2f} mag, which "
-                f"no field of stars has; expected both above {BLUEST} and J - H above {STEEPEST} (H - Ks); "
-                f"is a band in another's column? the column map has {columns}"
-            )
+        whole = {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+        sample = Sample(whole, self._names, self._is_measured)
+        findings = [finding for judge in _JUDGES for finding in judge(sample)]
+        for finding in findings:
+            if finding.is_impossible:
+                raise SchemaError(f"{self._path}: {finding.text}")
+        for finding in findings:
+            log.warning("%s: %s", self._path, finding.text)
