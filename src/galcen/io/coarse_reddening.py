@@ -21,10 +21,11 @@ QUANTILE = 90.0
 LON_EDGE, LAT_EDGE = -9.5, -10.0
 """Where the map begins [deg]."""
 
-HEADER = f"""Colour excess E(J-Ks) of the bulge [mag, VVV system]: the {QUANTILE:g} per cent quantile of blocks
-of {N_CELL} x {N_CELL} cells of 0.025 deg. Rows go by longitude from l = {LON_EDGE:g} deg, columns by latitude from
-b = {LAT_EDGE:g} deg. Made by `python -m galcen.io.coarse_reddening` from the table EJK_G12_S20_LR.dat of genulens
-(GPL-3.0): Gonzalez et al. 2012, A&A 543, A13; Surot et al. 2020, A&A 644, A140."""
+HEADER = f"""Colour excess E(J-Ks) of the bulge [mag, VVV system]: the {QUANTILE:g} per cent quantile of
+blocks of {N_CELL} x {N_CELL} cells of 0.025 deg. Rows go by longitude from l = {LON_EDGE:g} deg,
+columns by latitude from b = {LAT_EDGE:g} deg. Made by `python -m galcen.io.coarse_reddening` from
+the table EJK_G12_S20_LR.dat of genulens (GPL-3.0): Gonzalez et al. 2012, A&A 543, A13; Surot et al.
+2020, A&A 644, A140."""
 
 
 def excerpt(mean: Float[np.ndarray, "n_lon n_lat"]) -> Float[np.ndarray, "n_lon_block n_lat_block"]:

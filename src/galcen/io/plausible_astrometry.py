@@ -18,6 +18,9 @@ SMALLEST_MOTION = 0.03
 LARGEST_MOTION = 1000.0
 """Some 800 stars of the sky move faster [mas/yr]."""
 
+SMALLEST_VELOCITY = 0.02
+"""A median below is a redshift of 5,000 km/s at most taken for a velocity [km/s]."""
+
 NEAREST_MEDIAN = 30.0
 """Of distances [pc]."""
 
@@ -43,13 +46,13 @@ def judge_parallaxes(sample: Sample) -> Iterator[Finding]:
     column, median = sample.names["parallax"], float(np.median(size))
     if median < SMALLEST_PARALLAX:
         yield Finding(
-            f"column {column}: the median parallax is {median:.2g} mas, expected above {SMALLEST_PARALLAX:g}; in "
-            "arcsec? set units: {parallax: arcsec}"
+            f"column {column}: the median parallax is {median:.2g} mas, expected above "
+            f"{SMALLEST_PARALLAX:g}; in arcsec? set units: {{parallax: arcsec}}"
         )
     elif median > LARGEST_PARALLAX and len(size) >= SOME:
         yield Finding(
-            f"column {column}: the median parallax is {median:.3g} mas, that of stars at {1000 / median:.2g} pc; "
-            "in uas? set units: {parallax: uas}",
+            f"column {column}: the median parallax is {median:.3g} mas, that of stars at {1000 / median:.2g} "
+            "pc; in uas? set units: {parallax: uas}",
             is_impossible=False,
         )
 
@@ -65,13 +68,13 @@ def judge_motions(sample: Sample) -> Iterator[Finding]:
     if median < SMALLEST_MOTION:
         unit = "deg/yr" if median < SMALLEST_MOTION / 1e3 else "arcsec/yr"
         yield Finding(
-            f"{columns}: the median proper motion is {median:.2g} mas/yr, expected above {SMALLEST_MOTION:g}; in "
-            f"{unit}? set units: {{pmra: {unit}, pmdec: {unit}}}"
+            f"{columns}: the median proper motion is {median:.2g} mas/yr, expected above "
+            f"{SMALLEST_MOTION:g}; in {unit}? set units: {{pmra: {unit}, pmdec: {unit}}}"
         )
     elif median > LARGEST_MOTION and len(size) >= SOME:
         yield Finding(
-            f"{columns}: the median proper motion is {median:.3g} mas/yr, which few stars of the sky have; in "
-            "uas/yr? set units: {pmra: uas/yr, pmdec: uas/yr}",
+            f"{columns}: the median proper motion is {median:.3g} mas/yr, which few stars of the sky have; "
+            "in uas/yr? set units: {pmra: uas/yr, pmdec: uas/yr}",
             is_impossible=False,
         )
 
@@ -80,10 +83,10 @@ def judge_velocities(sample: Sample) -> Iterator[Finding]:
     """Radial velocities as redshifts."""
     (velocity,) = sample.together("radial_velocity")
     size = np.abs(velocity[velocity != 0])
-    if len(size) >= SOME and np.median(size) < 0.02:
+    if len(size) >= SOME and np.median(size) < SMALLEST_VELOCITY:
         yield Finding(
-            f"column {sample.names['radial_velocity']}: the median radial velocity is {np.median(size):.2g} km/s, "
-            "expected above 0.02; are they redshifts? multiply by 299792.458"
+            f"column {sample.names['radial_velocity']}: the median radial velocity is {np.median(size):.2g} "
+            f"km/s, expected above {SMALLEST_VELOCITY}; are they redshifts? multiply by 299792.458"
         )
 
 
@@ -102,11 +105,13 @@ def judge_distances(sample: Sample) -> Iterator[Finding]:
             hint = kpc if ratio < 0.01 else "are both in their units?"
             yield Finding(
                 f"column {column}: distances are {ratio:.3g} times those of the parallaxes (median of "
-                f"{np.count_nonzero(clear)} stars with parallaxes of {SIGNIFICANT:g} errors), expected 1; {hint}"
+                f"{np.count_nonzero(clear)} stars with parallaxes of {SIGNIFICANT:g} errors), expected 1; "
+                f"{hint}"
             )
     elif median < NEAREST_MEDIAN:
         yield Finding(
-            f"column {column}: the median distance is {median:.3g} pc, expected above {NEAREST_MEDIAN:g}; {kpc}"
+            f"column {column}: the median distance is {median:.3g} pc, expected above "
+            f"{NEAREST_MEDIAN:g}; {kpc}"
         )
 
 
@@ -132,8 +137,8 @@ def judge_errors(sample: Sample) -> Iterator[Finding]:
         part = float(np.mean(parallax < -TOO_NARROW * errors))
         if part > 0.1:
             yield Finding(
-                f"column {sample.names['parallax_error']}: {100 * part:.0f} per cent of the parallaxes are below "
-                f"-{TOO_NARROW:g} of their errors; are the errors in arcsec, or of another unit?",
+                f"column {sample.names['parallax_error']}: {100 * part:.0f} per cent of the parallaxes are "
+                f"below -{TOO_NARROW:g} of their errors; are the errors in arcsec, or of another unit?",
                 is_impossible=False,
             )
 
@@ -143,8 +148,8 @@ def judge_ruwe(sample: Sample) -> Iterator[Finding]:
     (ruwe,) = sample.together("ruwe")
     if len(ruwe) >= SOME and not 0.5 < np.median(ruwe) < 5.0:
         yield Finding(
-            f"column {sample.names['ruwe']}: the median RUWE is {np.median(ruwe):.3g}, expected near 1; is it "
-            "another statistic of the fit?",
+            f"column {sample.names['ruwe']}: the median RUWE is {np.median(ruwe):.3g}, expected near 1; is "
+            "it another statistic of the fit?",
             is_impossible=False,
         )
 

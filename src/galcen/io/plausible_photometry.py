@@ -17,7 +17,7 @@ STEEPEST = 0.5
 """Reddened stars have (J - H) / (H - Ks) = 1.2 to 2.2 in every law of extinction."""
 
 REDDEST = (0.82, 0.165)
-"""J - H and H - Ks of the cool giants that lie farthest above the line of reddening: an early M giant [mag]."""
+"""J - H and H - Ks of the stars farthest above the line of reddening, early M giants [mag]."""
 
 MARGIN = 0.1
 """For the differences of photometric systems [mag]; for the slope of the law, a number."""
@@ -26,7 +26,7 @@ REDDEST_JK = 1.25
 """The median J - Ks of M giants without reddening; single variables reach 4 [mag]."""
 
 MAP_FACTOR, MAP_MARGIN = 1.3, 0.2
-"""How much redder than the map a field may be: dust behind the bulge, structure below 0.25 deg, its errors."""
+"""How much redder than the map a field may be: dust behind the bulge, small clouds, errors of the map."""
 
 BRIGHTEST_MEDIAN = 0.0
 """Some fifty stars of the sky are brighter in Ks [mag]."""
@@ -48,7 +48,8 @@ def judge_magnitudes(sample: Sample) -> Iterator[Finding]:
         if len(error) >= SOME and np.median(error) > WORST_MEDIAN_ERROR:
             yield Finding(
                 f"column {sample.names[f'{band}_error']}: the median error is {np.median(error):.3g} mag, "
-                f"expected below {WORST_MEDIAN_ERROR:g}; in per cent? divide by 108.6, or is it the square?"
+                f"expected below {WORST_MEDIAN_ERROR:g}; are the errors in per cent of the flux (divide by "
+                f"108.6), or in mmag (set units: {{{band}_error: mmag}})?"
             )
 
 
@@ -102,8 +103,8 @@ def judge_hw(sample: Sample) -> Iterator[Finding]:
         offset = float(np.median(hw - (0.8 * j + 0.2 * h)))
         if abs(offset) > HW_OFFSET:
             yield Finding(
-                f"Hw lies {offset:+.2f} mag from 0.8 J + 0.2 H (median), expected within {HW_OFFSET}; are the "
-                f"bands of one system? the column map has {sample.mapped('hw', 'mj', 'mh')}",
+                f"Hw lies {offset:+.2f} mag from 0.8 J + 0.2 H (median), expected within {HW_OFFSET}; are "
+                f"the bands of one system? the column map has {sample.mapped('hw', 'mj', 'mh')}",
                 is_impossible=False,
             )
 

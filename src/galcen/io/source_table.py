@@ -11,6 +11,7 @@ from galcen.constants import MAX_SOURCE_ID
 from galcen.errors import SchemaError
 from galcen.io import frames
 from galcen.io.declared import Frame
+from galcen.io.plausibility import MedianCheck
 from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
@@ -70,6 +71,9 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
     stored = {name: column.values for name, column in raw.items()}
     refuse_impossible(Place(table.path, table.columns, rows, columns["source_id"]), columns, stored)
     _interpret(table, columns, raw)
+    medians = MedianCheck(table.path, table.columns, is_measured=False)
+    medians.look_at(columns)
+    medians.judge()
     return columns
 
 

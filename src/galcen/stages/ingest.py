@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from galcen import config
+from galcen.catalogue.angle_units import other_reading
 from galcen.catalogue.motion import at_epoch, galactic
 from galcen.catalogue.observed import OUTSIDE, TileGrid, cell_number, is_on_map
 from galcen.catalogue.tiling import tiles_of
@@ -21,7 +22,7 @@ from galcen.errors import ConfigError, SchemaError
 from galcen.io.claims import scratch_folder
 from galcen.io.cuts import RowCuts
 from galcen.io.hdf5 import write_table
-from galcen.io.plausibility import ColourCheck
+from galcen.io.plausibility import MedianCheck
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.row_buckets import RowBuckets
 from galcen.io.schema import OBSERVED
@@ -64,11 +65,11 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
     counts = dict.fromkeys(("read", "outside_own_footprint", "outside_footprint", "no_measurement"), 0)
     with scratch_folder(folder) as scratch:
         buckets = RowBuckets(scratch / "rows", survey.path)
-        plausible = ColourCheck(survey)
+        plausible = MedianCheck(survey.path, survey.columns)
         cuts = RowCuts(survey.path, survey.cuts)
         for stars in read_survey(survey, place * ID_STEP + 1, cuts):
-            plausible.look_at(stars)
             tile_number = _place(survey, settings, stars, grid, counts)
+            plausible.look_at(stars)
             buckets.add("tile", tile_number, stars)
             if "source_id" in survey.columns:
                 buckets.add(
@@ -108,6 +109,10 @@ def _place(
     stars["ra"] = _wrapped(stars["ra"])
     stars["glon"], stars["glat"] = galactic(stars["ra"], stars["dec"])
     tile_number = _tiles(survey, settings, stars, grid)
+    if (tile_number == OUTSIDE).all():
+        advice = other_reading(stars["ra"], stars["dec"], settings.footprint.holds)
+        if advice:
+            raise SchemaError(f"{survey.path}: none of the stars lies in the footprint; {advice}")
     if survey.footprint is not None:
         outside = ~survey.footprint.holds(stars["glon"], stars["glat"])
         counts["outside_own_footprint"] += int(np.count_nonzero(outside))
@@ -164,16 +169,15 @@ def _tiles(
     if off.any():
         first = int(np.argmax(off))
         found = {name: stars[name][first] for name in ("row", "source_id", "ra", "dec", "glon", "glat")}
-        radians = np.abs(stars["ra"]).max() < 6.3 and np.abs(stars["dec"]).max() < 1.6
+        advice = other_reading(stars["ra"], stars["dec"], settings.footprint.holds)
         raise SchemaError(
             f"{survey.path}: row {found['row']} (source_id {found['source_id']}) at ra = {found['ra']:.5f}, "
             f"dec = {found['dec']:.5f} deg, l = {found['glon']:.4f}, b = {found['glat']:.4f} deg, lies off "
             "the extinction map, which has -9.5 < l < 9.5, -10 < b < 4.5 deg "
             f"({np.count_nonzero(off)} such rows so far); "
             + (
-                "the angles look like radians: set units: {ra: rad, dec: rad}"
-                if radians
-                else "see that ra and dec are the columns meant, in deg; stars off the map need "
+                advice
+                or "see that ra and dec are the columns meant, in deg; stars off the map need "
                 "extinction.outside, the extinction there, or their own (a_ks in the column map)"
             )
         )

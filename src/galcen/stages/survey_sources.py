@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from galcen import config
+from galcen.catalogue.angle_units import other_reading
 from galcen.catalogue.motion import galactic
 from galcen.config.survey_sources import References, SourceTable, SurveySources
 from galcen.errors import ConfigError, SchemaError
@@ -25,6 +26,9 @@ from galcen.survey import reference_catalogue, source_list
 from galcen.survey.source_list import FIRST_ARTIFICIAL_ID, Rectangle, scores, uniforms
 
 UNRESOLVED_ARCSEC = 0.4
+
+NEAR_CENTRE_DEG = 15.0
+"""Where the stars of a table are expected, unless its `units` say that they are elsewhere."""
 
 _MOTION = ("parallax", "pmra", "pmdec", "radial_velocity")
 _TRUTH = ("source_id", "ra", "dec", "ref_epoch", *_MOTION, "hw", "gaia_source_id", "ruwe", "realisation")
@@ -129,6 +133,7 @@ def _truth_columns(path: Path) -> Columns:
 def _table_columns(table: SourceTable, relation: str) -> Columns:
     """The stars of a user's table."""
     columns = read_source_table(table)
+    _refuse_other_angles(table, columns)
     missing = np.full(len(columns["ra"]), np.nan)
     if "hw" not in columns:
         columns["hw"] = np.asarray(hw_of(columns["mj"], columns["mh"], relation))
@@ -144,6 +149,27 @@ def _table_columns(table: SourceTable, relation: str) -> Columns:
             "colour": columns.get("mj", missing) - columns.get("mh", missing),
         }
     )
+
+
+def _refuse_other_angles(table: SourceTable, columns: Columns) -> None:
+    """Refuse positions far from the Galactic centre that are near it if they are no degrees.
+
+    Raises
+    ------
+    SchemaError
+        No unit of ra is given, and hours, radians or Galactic coordinates explain the positions.
+    """
+    advice = other_reading(columns["ra"], columns["dec"], _is_near_centre)
+    if advice and "ra" not in table.units:
+        raise SchemaError(
+            f"{table.path}: row 1 at ra = {columns['ra'][0]:.5f}, dec = {columns['dec'][0]:.5f} deg, like "
+            f"most others, lies far from the Galactic centre; {advice} (or set units: {{ra: deg}} if that "
+            "is right)"
+        )
+
+
+def _is_near_centre(lon_deg: np.ndarray, lat_deg: np.ndarray) -> np.ndarray:
+    return np.hypot(lon_deg, lat_deg) < NEAR_CENTRE_DEG
 
 
 def _selected(path: Path, columns: Columns, choices: SurveySources, root: Key[Array, ""]) -> _Sources:
