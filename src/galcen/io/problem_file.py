@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from galcen.errors import SchemaError
 from galcen.io.hdf5 import open_hdf5, read_array
 from galcen.io.hdf5_guard import attribute, find, refuse_odd_dataset
+from galcen.io.problem_checks import Seen, check_field, check_observer, check_pixels, check_priors
 
 Share = Callable[[Int[np.ndarray, " n_orbit"]], range]
 """From the measurements of each orbit to the orbits that are wanted."""
@@ -35,33 +36,52 @@ class Rule(NamedTuple):
     """Numbers must not be further from 0."""
     is_integer: bool = False
     may_be_infinite: bool = False
+    asks: str = ""
+    """Question that helps where a number is out of range: the unit that was probably mistaken."""
 
 
 INDEX = Rule(above=-1, is_integer=True)
-NUMBER, POSITIVE = Rule(), Rule(above=0.0)
+NUMBER = Rule()
+DEGREES = "degrees are expected: is it in hours, radians or arcsec?"
+AU = "au are expected: is it in km or m?"
+SIGMA = Rule(above=0.0, within=2.0, asks="pixels are expected: is it in mas?")
 WIDTHS = Rule(above=0.0, may_be_infinite=True)
 
 EXPOSURES = {
-    "ra_deg": NUMBER,
-    "dec_deg": Rule(within=90.0),
-    "pa_deg": NUMBER,
-    "t_yr": NUMBER,
-    "b_au": Rule((3,)),
-    "beta": Rule((3,), within=1.0),
-    "sun_to_observer": Rule((3,), within=1.0 + 1e-6),
-    "sun_dist_au": POSITIVE,
+    "ra_deg": Rule(within=360.0, asks=DEGREES),
+    "dec_deg": Rule(within=90.0, asks=DEGREES),
+    "pa_deg": Rule(within=360.0, asks=DEGREES),
+    "t_yr": Rule(
+        within=100.0,
+        asks="Julian years since the epoch of the sources are expected: are these days, MJD, or the years "
+        "themselves?",
+    ),
+    "b_au": Rule((3,), within=2.0, asks=f"{AU} (is the observer not near the Earth?)"),
+    "beta": Rule((3,), within=1e-3, asks="units of c are expected: is it in km/s, m/s or au/day?"),
+    "sun_to_observer": Rule(
+        (3,), within=1.0 + 1e-6, asks="a unit vector is expected; its length is sun_dist_au"
+    ),
+    "sun_dist_au": Rule(above=0.0, within=2.0, asks=AU),
     "orbit": Rule(is_integer=True),
 }
 SOURCES = {
-    "ra_deg": NUMBER,
-    "dec_deg": Rule(within=90.0),
-    "rv_km_s": NUMBER,
+    "ra_deg": Rule(within=360.0, asks=DEGREES),
+    "dec_deg": Rule(within=90.0, asks=DEGREES),
+    "rv_km_s": Rule(within=5000.0, asks="km/s are expected: is it in m/s?"),
     "prior_mean": Rule((5,)),
     "prior_sigma": Rule((5,), above=0.0),
 }
-CHIPS = {"chip_rotation_rad": NUMBER, "chip_centre_um": Rule((2,))}
+CHIPS = {
+    "chip_rotation_rad": Rule(within=2 * np.pi + 1e-9, asks="radians are expected: is it in degrees?"),
+    "chip_centre_um": Rule((2,), within=1e6, asks="um are expected: is it in nm?"),
+}
 CAMERA = {"attitude_scale_sigma": (5,), "detector_sigma": (5,), "distortion_sigma_um": ()}
-LENGTHS = ("F_um", "pixel_um", "L_um")
+LENGTHS = {
+    "F_um": (1e5, 1e8, "is it in mm or m?"),
+    "pixel_um": (0.5, 200.0, "is it in mm, m or arcsec?"),
+    "L_um": (100.0, 1e7, "is it in mm or pixels?"),
+}
+"""Attributes [um]: smallest and largest value of a telescope, and the question that helps outside."""
 ERRORS = (("sigma_pix",), ("sigma_x", "sigma_y"))
 """Datasets that may take the place of the attribute sigma_pix."""
 
@@ -116,10 +136,11 @@ def read_problem_file(path: Path, share: Share = whole) -> ProblemFile:
     ------
     SchemaError
         The file is missing or truncated; a dataset is missing or has another shape; a number is not finite or
-        out of its range; a source, exposure or chip does not exist; a source is twice in an exposure.
+        out of its range; a source, exposure or chip does not exist; a source is twice in an exposure; columns
+        contradict one another, as in a wrong unit.
     """
     with open_hdf5(path) as file:
-        lengths = {name: _attribute(file, name) for name in LENGTHS}
+        lengths = {name: _attribute(file, name, *bounds) for name, bounds in LENGTHS.items()}
         exposures, sources = _table(file, "exposures", EXPOSURES), _table(file, "sources", SOURCES)
         _check_unit(exposures["sun_to_observer"], f"{path}: exposures/sun_to_observer")
         chips = _table(file, "priors", CHIPS)
@@ -142,6 +163,11 @@ def read_problem_file(path: Path, share: Share = whole) -> ProblemFile:
         rows = rows[np.argsort(place[exposure[rows]], kind="stable")]
         columns = _measurements(file, rows, len(exposure), n_row)
     _check_twice(exposure, columns["source"], rows, path)
+    check_observer(path, exposures)
+    check_priors(path, sources)
+    seen = Seen(exposure[rows], columns["source"], columns["chip"], columns["pixel"])
+    check_pixels(path, lengths, chips, seen)
+    check_field(path, lengths, exposures, sources, chips, seen)
     orbits, begin = [], 0
     for i in own:
         members = np.flatnonzero(of_exposure == i)
@@ -171,13 +197,13 @@ def _measurements(
     for names in ERRORS:
         if all(find(file, f"observations/{name}") is not None for name in names):
             # One name serves both axes.
-            columns["sigma"] = np.stack([column(name, POSITIVE)[rows] for name in (names * 2)[:2]])
+            columns["sigma"] = np.stack([column(name, SIGMA)[rows] for name in (names * 2)[:2]])
             return columns
-    columns["sigma"] = np.full((2, len(rows)), _attribute(file, "sigma_pix"))
+    columns["sigma"] = np.full((2, len(rows)), _attribute(file, "sigma_pix", 0.0, SIGMA.within, SIGMA.asks))
     return columns
 
 
-def _attribute(file: h5py.File, name: str) -> float:
+def _attribute(file: h5py.File, name: str, low: float, high: float, asks: str) -> float:
     found = attribute(file, name)
     if found is None:
         raise SchemaError(f"{file.filename}: no attribute {name}; {DOCUMENT}")
@@ -188,6 +214,10 @@ def _attribute(file: h5py.File, name: str) -> float:
     if not (np.isfinite(value) and value > 0):
         raise SchemaError(
             f"{file.filename}: attribute {name} is {found}, expected a number above 0; correct it"
+        )
+    if not low <= value <= high:
+        raise SchemaError(
+            f"{file.filename}: attribute {name} is {value:g}, expected {low:g} to {high:g}: {asks}"
         )
     return value
 
@@ -232,14 +262,16 @@ def _check_range(values: np.ndarray, rule: Rule, where: str) -> None:
         wanted.append(f"above {rule.above:g}")
     if np.isfinite(rule.within):
         bad |= ~(np.abs(values) <= rule.within)
-        wanted.append(f"from {-rule.within:g} to {rule.within:g}")
+        within = f"from {-rule.within:g} to {rule.within:g}"
+        wanted.append(f"and at most {rule.within:g}" if np.isfinite(rule.above) else within)
     if bad.any():
         at = np.unravel_index(int(np.argmax(bad)), values.shape)
         place = f", row {at[0]}" if at else ""
         place += f", column {at[1]}" if len(at) > 1 else ""
+        remedy = rule.asks if np.isfinite(values[at]) else ""
         raise SchemaError(
             f"{where}{place}: {values[at]}, expected {' '.join(wanted)} "
-            f"({np.count_nonzero(bad)} such); correct it, or leave the row out"
+            f"({np.count_nonzero(bad)} such); {remedy or 'correct it, or leave the row out'}"
         )
 
 

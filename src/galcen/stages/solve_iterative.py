@@ -45,6 +45,7 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.iterative_problem import Survey, build, read_survey
+from galcen.stages.problem_prediction import check_predictions
 from galcen.stages.solver_run import (
     checkpoint_folder,
     hooks,
@@ -94,7 +95,8 @@ def run(
     Raises
     ------
     SchemaError
-        A file is damaged or does not fit the others, or an orbit has no exposure with three stars.
+        A file is damaged or does not fit the others, an orbit has no exposure with three stars, or
+        measurements are not where they are predicted.
     ConfigError
         There are more or fewer ranks than asked for, or colours are asked for that the catalogue has not.
     ConvergenceError
@@ -117,6 +119,7 @@ def run(
             ranks.agree(_digest(survey), "the catalogue or the list of orbits that they have read")
         mine = own_share(ranks)(np.array([orbit.n_obs for orbit in survey.orbits]))
         problem, tables = build(survey, choices, mine)
+        check_predictions(problem, f"{catalogue} with {exposures[0]}")
         _tell(survey, problem, ranks)
         warn_of_idle(ranks, len(mine))
         tell_products(ranks, choices.products)

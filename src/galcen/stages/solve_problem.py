@@ -21,6 +21,7 @@ from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
 from galcen.stages.problem_orbits import problem_of
+from galcen.stages.problem_prediction import check_file_predictions
 from galcen.stages.solver_run import (
     checkpoint_folder,
     gathered,
@@ -55,7 +56,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
     Raises
     ------
     SchemaError
-        The problem is damaged or contradicts itself.
+        The problem is damaged or contradicts itself, or predicts other places than the measured ones.
     ConfigError
         Wrong number of ranks, or they were not started alike.
     ConvergenceError
@@ -72,6 +73,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
         inputs = input_hashes(problem_file)
         run_identity = identity(settings.model_dump(), inputs)
         ranks.agree(run_identity, "options, version of galcen or problem file")
+        check_file_predictions(file)
         _describe(file, ranks)
         warn_of_idle(ranks, len(file.orbits))
         tell_products(ranks, settings.products)
