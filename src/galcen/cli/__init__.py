@@ -1,9 +1,12 @@
 """The command `galcen`. Commands import their stage when called, so that --help is fast."""
 
+import contextlib
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -18,6 +21,7 @@ from galcen.cli import (
     survey,
     survey_sources,
 )
+from galcen.cli.command import command
 from galcen.cli.signals import clean_up_when_stopped
 from galcen.errors import GalcenError
 
@@ -31,15 +35,15 @@ THREAD_VARIABLES = (
 """Numbers of threads of the linear algebra libraries that NumPy and SciPy may be built with."""
 
 app = typer.Typer(
-    help=__import__("galcen").__doc__,
+    help=(__import__("galcen").__doc__ or "").partition("\n")[0],
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for group in (astrometry, catalogue, expose, inspect, plates, products, project, survey, survey_sources):
-    for command in group.COMMANDS:
-        app.command(command.__name__.replace("_", "-"))(command)
+    for function in group.COMMANDS:
+        app.command(function.__name__.replace("_", "-"))(command(function))
 
 
 def main() -> None:
@@ -57,8 +61,7 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = " ".join(
         [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
     ).strip()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen/jax"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    _set_cache()
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     try:
@@ -66,5 +69,30 @@ def main() -> None:
     except GalcenError as error:
         if os.environ.get("GALCEN_DEBUG"):
             raise
-        typer.echo(f"galcen: error: {error}", err=True)
-        sys.exit(1)
+        _end(f"galcen: error: {error}", 1)
+    except Exception as error:
+        # The traceback stays in the job's log, for those who mend it.
+        traceback.print_exc()
+        kind = type(error).__name__
+        _end(f"galcen: internal error ({kind}): a fault of galcen, not of its input; please report it", 70)
+
+
+def _end(text: str, status: int) -> NoReturn:
+    """Say why and end the process; where nobody listens, end it all the same."""
+    with contextlib.suppress(OSError):
+        typer.echo(text, err=True)
+    sys.exit(status)
+
+
+def _set_cache() -> None:
+    """Where JAX keeps what it has compiled: nowhere if there is no folder that can be written."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen/jax"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        # No home, as some accounts of jobs have none, or one that cannot be written.
+        return
+    if os.access(folder, os.W_OK):
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
-from galcen.cli.options import Options, files_argument
+from galcen.cli.command import Input, InputFile, Output
+from galcen.cli.options import Options, Sections, files_argument, refuse_unknown
+
+SOLUTION = Output(("iterative", "problem_answer"))
 
 
 def plate(
-    exposures: Path,
-    input_catalogue: Path,
-    output: Path,
-    options: Options = "{}",
+    exposures: InputFile,
+    input_catalogue: InputFile,
+    output: Annotated[Path, Output("plate")],
+    options: Sections = "{}",
     only: Annotated[int | None, typer.Option(help="Solve this orbit again, keep the others.")] = None,
 ) -> None:
     """Solve the plates of a block of orbits: positions of the stars, attitude and camera."""
@@ -25,10 +28,10 @@ def plate(
 
 
 def plate_motion(
-    input_catalogue: Path,
-    output: Path,
-    plates: Annotated[list[Path], files_argument("Solved plates of every block of orbits.")],
-    options: Options = "{}",
+    input_catalogue: InputFile,
+    output: Annotated[Path, Output("plate_motion")],
+    plates: Annotated[list[Path], Input(), files_argument("Solved plates of every block of orbits.")],
+    options: Sections = "{}",
 ) -> None:
     """Combine the positions of all orbits into position, parallax and proper motion of each star."""
     from galcen.stages import plate_motion as stage  # deferred: keeps --help fast
@@ -37,13 +40,15 @@ def plate_motion(
 
 
 def judge_plate(
-    plate_motion: Path,
-    stars: Path,
-    input_catalogue: Path,
-    injected: Annotated[Path, typer.Argument(help="Folder with the truth of every block of orbits.")],
-    output: Path,
-    plates: Annotated[list[Path], files_argument("Solved plates of every block of orbits.")],
-    options: Options = "{}",
+    plate_motion: InputFile,
+    stars: InputFile,
+    input_catalogue: InputFile,
+    injected: Annotated[
+        Path, Input(is_folder=True), typer.Argument(help="Folder with the truth of every block of orbits.")
+    ],
+    output: Annotated[Path, Output("plate_quality")],
+    plates: Annotated[list[Path], Input(), files_argument("Solved plates of every block of orbits.")],
+    options: Sections = "{}",
 ) -> None:
     """Compare the plate analysis of a mock survey with the truth."""
     from galcen.stages import judge_plate as stage  # deferred: keeps --help fast
@@ -54,13 +59,15 @@ def judge_plate(
 
 def solve_iterative(
     exposures: Annotated[
-        list[Path] | None, files_argument("Measurements of all blocks of orbits; not with --problem.")
+        list[Path] | None,
+        Input(),
+        files_argument("Measurements of all blocks of orbits; not with --problem."),
     ] = None,
     *,
-    output: Annotated[Path, typer.Option(help="The solution.")],
-    catalogue: Annotated[Path | None, typer.Option(help="Input catalogue, with exposures.")] = None,
+    output: Annotated[Path, SOLUTION, typer.Option(help="The solution.")],
+    catalogue: Annotated[Path | None, Input(), typer.Option(help="Input catalogue, with exposures.")] = None,
     problem: Annotated[
-        Path | None, typer.Option(help="Problem file; docs/solver_mpi.md has its layout.")
+        Path | None, Input(), typer.Option(help="Problem file; docs/solver_mpi.md has its layout.")
     ] = None,
     scheme: Annotated[str | None, typer.Option(help="cg or block-gauss-seidel.")] = None,
     ranks: Annotated[int | None, typer.Option(min=1, help="Fail unless so many were started.")] = None,
@@ -81,6 +88,7 @@ def solve_iterative(
     elif problem is None and exposures and catalogue is not None:
         from galcen.stages import solve_iterative as stage  # deferred: keeps --help fast
 
+        refuse_unknown(options)
         solver = {**options.get("solver", {}), **chosen}
         stage.run(exposures, catalogue, output, {**options, "solver": solver}, ranks)
     else:
@@ -90,12 +98,12 @@ def solve_iterative(
 
 
 def compare(
-    solution: Path,
-    stars: Path,
-    input_catalogue: Path,
-    output: Path,
-    injected: Annotated[list[Path], files_argument("The truth of every block of orbits.")],
-    options: Options = "{}",
+    solution: InputFile,
+    stars: InputFile,
+    input_catalogue: InputFile,
+    output: Annotated[Path, Output("comparison")],
+    injected: Annotated[list[Path], Input(), files_argument("The truth of every block of orbits.")],
+    options: Sections = "{}",
 ) -> None:
     """Compare the solution of all orbits of a mock survey with the truth."""
     from galcen.stages import compare as stage  # deferred: keeps --help fast

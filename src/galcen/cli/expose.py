@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from galcen.cli.options import Options
+from galcen.cli.command import InputFile, Output
+from galcen.cli.options import Sections
 
 
 def expose(
-    plan: Path,
-    stars: Path,
-    input_catalogue: Path,
-    exposures: Path,
-    injected: Path,
+    plan: InputFile,
+    stars: InputFile,
+    input_catalogue: InputFile,
+    exposures: Annotated[Path, Output("exposures")],
+    injected: Annotated[Path, Output("injected")],
     orbits: Annotated[str, typer.Option(help="Block of orbits, first and last, such as o00000-00009.")],
-    options: Options = "{}",
+    options: Sections = "{}",
     only: Annotated[int | None, typer.Option(help="Make this orbit again, keep the others.")] = None,
 ) -> None:
     """Observe the STARS in a block of orbits of the PLAN: measurements and, apart, the truth behind them."""

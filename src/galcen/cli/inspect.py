@@ -7,9 +7,13 @@ from typing import Annotated, Optional
 
 import typer
 
+from galcen.cli.command import Input
+
 
 def tiles(
-    config: Annotated[Path | None, typer.Option(help="Configuration file; the default one without.")] = None,
+    config: Annotated[
+        Path | None, Input(), typer.Option(help="Configuration file; the default one without.")
+    ] = None,
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
     """List the tiles of a run: name, bounds, cells and, once known, stars."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from galcen.errors import ConfigError
+
+BESIDE = ("version", "error_floor")
+"""What the workflow hands to stages beside sections: the stage's version, one value of `posterior`."""
 
 
 def read_options(text: str) -> dict[str, Any]:
@@ -29,6 +33,31 @@ def read_options(text: str) -> dict[str, Any]:
         return parse_json(text, "--options")
     path = Path(text[1:])
     return parse_json(_text_of(path, f"--options {text}"), str(path))
+
+
+def read_sections(text: str) -> dict[str, Any]:
+    """The value of --options, with sections of a configuration alone.
+
+    Raises
+    ------
+    ConfigError
+        As for `read_options`, or a key is no section: stages take those that they know, and leave the others.
+    """
+    options = read_options(text)
+    refuse_unknown(options)
+    return options
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Refuse keys that are no section of a configuration."""
+    from galcen.config import Config  # deferred: keeps --help fast
+
+    known = [*Config.model_fields, *BESIDE]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(Config.model_fields)}"
+            raise ConfigError(f"--options: {name}: unknown section; {hint}")
 
 
 def read_paths(given: list[Path] | None) -> list[Path] | None:
@@ -56,14 +85,20 @@ def read_paths(given: list[Path] | None) -> list[Path] | None:
 
 Options = Annotated[
     dict[str, Any],
+    typer.Option(parser=read_options, metavar="JSON", help="Keys and values, or @FILE for a file of them."),
+]
+"""Options of a command that has keys of its own."""
+
+Sections = Annotated[
+    dict[str, Any],
     typer.Option(
-        parser=read_options, metavar="JSON", help="Sections of a configuration, or @FILE with them."
+        parser=read_sections, metavar="JSON", help="Sections of a configuration, or @FILE for a file of them."
     ),
 ]
-"""Options of a stage."""
+"""Options of a stage of the workflow."""
 
 
-def files_argument(help: str) -> Any:  # noqa: ANN401 - typer's names and types
+def files_argument(help: str) -> Any:  # noqa: ANN401 - as typer's
     """An argument that is a list of files."""
     return typer.Argument(
         callback=read_paths, help=f"{help} @FILE stands for a file with a path on each line."

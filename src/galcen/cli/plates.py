@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from galcen.cli.command import Input, Output
 from galcen.cli.options import Options, files_argument
 
 
 def joint_plates(
-    files: Annotated[list[Path], files_argument("Star lists, tables, or those of the challenge.")],
-    output: Annotated[Path, typer.Option(help="The solution, HDF5.")],
+    files: Annotated[list[Path], Input(), files_argument("Star lists, tables, or those of the challenge.")],
+    output: Annotated[Path, Output("joint_plates"), typer.Option(help="The solution, HDF5.")],
     options: Options = "{}",
 ) -> None:
     """Solve plates together: positions and proper motions of stars, a polynomial for every exposure."""

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from galcen.cli.options import Options
+from galcen.cli.command import InputFile, InputFolder, OptionalFile, Output
+from galcen.cli.options import Sections
 
 
-def galaxy_model(output: Path, options: Options = "{}") -> None:
+def galaxy_model(output: Annotated[Path, Output("galaxy_model")], options: Sections = "{}") -> None:
     """Check the model tables and make the Galaxy model."""
     from galcen import config  # deferred: keeps --help fast
     from galcen.stages import galaxy_model as stage
@@ -20,7 +21,9 @@ def galaxy_model(output: Path, options: Options = "{}") -> None:
     stage.run(output, settings.tables, settings.galaxy, settings.extinction)
 
 
-def truth(folder: Path, output: Path, options: Options = "{}") -> None:
+def truth(
+    folder: InputFolder, output: Annotated[Path, Output("truth", "truth")], options: Sections = "{}"
+) -> None:
     """Merge the tiles FOLDER/<tile>.h5 into the truth catalogue."""
     from galcen.stages import truth as stage  # deferred: keeps --help fast
 
@@ -28,15 +31,15 @@ def truth(folder: Path, output: Path, options: Options = "{}") -> None:
 
 
 def report_page(
-    model: Path,
-    truth: Path,
-    output: Path,
-    options: Options = "{}",
-    merge: Path | None = None,
-    calibration: Path | None = None,
-    plan: Path | None = None,
-    plate_quality: Path | None = None,
-    comparison: Path | None = None,
+    model: InputFile,
+    truth: InputFile,
+    output: Annotated[Path, Output("report")],
+    options: Sections = "{}",
+    merge: OptionalFile = None,
+    calibration: OptionalFile = None,
+    plan: OptionalFile = None,
+    plate_quality: OptionalFile = None,
+    comparison: OptionalFile = None,
 ) -> None:
     """Make the report of a run, one HTML page that needs nothing else."""
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
@@ -46,8 +49,8 @@ def report_page(
 
 
 def export(
-    catalogue: Path,
-    output: Path,
+    catalogue: InputFile,
+    output: Annotated[Path, Output()],
     columns: Annotated[str, typer.Option(help="Names, comma-separated; all without.")] = "",
     cone: Annotated[str, typer.Option(help="ra,dec,radius [deg, ICRS].")] = "",
     component: Annotated[str, typer.Option(help="Drawn components, such as NSD,NSC.")] = "",

@@ -7,16 +7,21 @@ from typing import Annotated
 
 import typer
 
+from galcen.cli.command import Input, Output
+
 
 def project(
-    params: Annotated[Path, typer.Option(help="Parameters, CSV: case,name,index,value.")],
+    params: Annotated[Path, Input(), typer.Option(help="Parameters, CSV: case,name,index,value.")],
     sources: Annotated[
         Path,
+        Input(),
         typer.Option(
             help="Rows to map, CSV: case,projection,distortion,detector,ra_deg,dec_deg (nx_pix,ny_pix back)."
         ),
     ],
-    output: Annotated[Path, typer.Option(help="CSV: the rows with the results as further columns.")],
+    output: Annotated[
+        Path, Output(), typer.Option(help="CSV: the rows with the results as further columns.")
+    ],
     inverse: Annotated[bool, typer.Option("--inverse", help="From pixels to the sky.")] = False,
     real_to_ideal: Annotated[
         bool,

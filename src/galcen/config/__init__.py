@@ -4,6 +4,7 @@ Nothing heavy is imported here: every cluster job parses the configuration again
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from galcen.errors import ConfigError
 
 __all__ = [
     "Config",
+    "filled",
     "load",
     "parse",
     "parse_json",
@@ -127,6 +129,27 @@ def parse_run(values: dict[str, Any], origin: str = "configuration") -> Config:
             "or map a column of the tables to a_ks"
         )
     return settings
+
+
+def filled(options: dict[str, Any], names: Sequence[str], origin: str) -> dict[str, Any]:
+    """Options of a stage with some sections checked and completed by their defaults.
+
+    Parameters
+    ----------
+    options
+        Sections of a configuration, and what else the stage was given.
+    names
+        Of the sections that the stage reads.
+    origin
+        Whose options they are, for errors.
+
+    Raises
+    ------
+    ConfigError
+        As for `parse`.
+    """
+    settings = parse({name: options[name] for name in names if name in options}, origin)
+    return options | settings.model_dump(mode="json", include=set(names))
 
 
 def load(path: Path) -> Config:

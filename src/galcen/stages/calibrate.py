@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from galcen import config
 from galcen.catalogue import calibration as kernel
 from galcen.catalogue.forward import Window, cell_stars, point_gaps
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
@@ -45,6 +46,9 @@ log = logging.getLogger(__name__)
 
 def run(model: Path, output: Path, options: dict[str, Any], likelihood: Path | None = None) -> None:
     """Draw, infer, compare and write."""
+    options = config.filled(
+        options, ("seed", "footprint", "posterior", "calibration"), "options of calibrate"
+    )
     choices = Calibration.model_validate(options["calibration"])
     inference = Posterior.model_validate(options["posterior"])
     if (inference.method == "fast") != (likelihood is not None):

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from galcen import config
 from galcen.catalogue import observed_motion
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.draw import StarValues, draw_values
@@ -40,6 +41,7 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     Every realisation has streams of its own, so that masses and velocities are new as well; the rows of one
     follow those of another.
     """
+    options = config.filled(options, ("seed", "posterior", "draw"), "options of draw")
     choices = Draw.model_validate(options["draw"])
     observed = read_table(complete, OBSERVED)
     realisations = range(choices.realisation, choices.realisation + choices.n_draw)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from galcen import config
 from galcen.catalogue import gaia_distance
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.fast_posterior import infer_stars
@@ -218,6 +219,7 @@ def run(
 ) -> None:
     """Read the stars of a tile, infer them and write the posterior with its draws."""
     columns = read_table(complete, OBSERVED)
+    options = config.filled(options, ("seed", "posterior"), "options of posterior")
     choices = Posterior.model_validate(options["posterior"])
     if choices.method == "fast" and likelihood is None:
         raise ConfigError(

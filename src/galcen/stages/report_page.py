@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from galcen import config
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.flags import Flag
 from galcen.catalogue.tiling import tiles_of
@@ -63,6 +64,11 @@ def run(
     astrometry
         Products of the mock survey.
     """
+    options = config.filled(
+        options,
+        ("run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction"),
+        "options of report-page",
+    )
     galaxy = load_galaxy(model)
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)

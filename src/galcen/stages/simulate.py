@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from galcen import config
 from galcen.catalogue.forward import NUMBER_BITS, Drawn, Window, cell_stars, point_gaps
 from galcen.catalogue.mock_survey import Seen, Sky, Survey, observe, photometric_error
 from galcen.catalogue.motion import galactic
@@ -95,6 +96,7 @@ def run(tile_name: str, model: Path, folder: Path, options: dict[str, Any]) -> N
     options
         `seed` and the sections `catalogue`, `footprint` and `tiling` of the configuration.
     """
+    options = config.filled(options, ("seed", "footprint", "tiling", "catalogue"), "options of simulate")
     catalogue = Catalogue.model_validate(options["catalogue"])
     seed = options["seed"]
     galaxy = load_galaxy(model)

@@ -17,6 +17,7 @@ from astropy.coordinates import SkyCoord
 from jaxtyping import Int
 from mocpy import MOC
 
+from galcen import config
 from galcen.catalogue.tiling import tiles_of
 from galcen.config.catalogue import Catalogue
 from galcen.config.inference import Draw
@@ -58,11 +59,17 @@ class Block(NamedTuple):
 
 def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     """Merge `folder`/<tile>.h5 of every tile of the footprint."""
+    origin = "options of truth"
+    options = config.filled(options, ("footprint", "tiling"), origin)
+    draw, catalogue = (
+        config.validated(section, options.get(name, {}), f"{origin}: {name}")
+        for name, section in (("draw", Draw), ("catalogue", Catalogue))
+    )
     names = [tile.name for tile in tiles_of(options["footprint"], options["tiling"])]
     paths = [folder / f"{name}.h5" for name in names]
     attributes = provenance("truth", options, input_hashes(*paths))
     sources = _sources(paths)
-    _refuse_duplicates(sources, Draw.model_validate(options.get("draw", {})).n_draw)
+    _refuse_duplicates(sources, draw.n_draw)
     n_star = int(sources.n_row.sum())
     with create(output, TRUTH.name, attributes) as merged:
         merged.attrs["healpix_nside"] = HEALPIX_NSIDE
@@ -72,7 +79,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
         for block in _blocks(sources):
             tile[block.start : block.stop] = _write_block(group, sources, block)
         write_index(merged, tile, names)
-        merged.attrs["surveys"] = json.dumps(Catalogue.model_validate(options.get("catalogue", {})).surveys)
+        merged.attrs["surveys"] = json.dumps(catalogue.surveys)
         merged.attrs["moc"] = footprint_moc(options)
         count = np.diff(merged["index/comp_first"][...])
         merged.attrs["count_by_component"] = json.dumps(dict(zip(COMPONENTS, count.tolist(), strict=True)))
