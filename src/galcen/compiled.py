@@ -5,14 +5,13 @@ others; therefore the cache's folder is named by a digest of the whole package.
 """
 
 import functools
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numba
 from numba.core import config
 
+from galcen.cache import cache_folder
 from galcen.package import source_digest
 
 P = ParamSpec("P")
@@ -27,12 +26,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 @functools.cache
 def _has_cache() -> bool:
     """Point numba to this version's cache; False where it cannot be written."""
-    try:
-        # A job's account may have no home.
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "galcen" / f"compiled-{source_digest()[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
+    folder = cache_folder(f"compiled-{source_digest()[:16]}")
+    if folder is None:
         return False
     config.CACHE_DIR = str(folder)
-    return os.access(folder, os.W_OK)
+    return True

@@ -41,10 +41,11 @@ def users_fault(error: BaseException) -> GalcenError | None:
             f"not enough memory ({text or 'none left'}); give the job more, or make tiles and blocks smaller"
         )
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
-        # HDF5 has errors of this kind whose numbers are its own.
         reason = os.strerror(error.errno)
-        name = error.filename if error.filename is not None else text
-        return ResourceError(f"{name}: {reason}")
+        if error.filename is None:
+            text = text.removeprefix(f"[Errno {error.errno}] ")
+            return ResourceError(reason if text == reason else f"{reason} ({text})")
+        return ResourceError(f"{os.fsdecode(error.filename)}: {reason}")
     if not _has_device():
         chosen = os.environ["JAX_PLATFORMS"]
         return ResourceError(

@@ -5,11 +5,11 @@ import logging
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import typer
 
+from galcen.cache import cache_folder
 from galcen.cli import (
     astrometry,
     catalogue,
@@ -61,7 +61,9 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = " ".join(
         [os.environ.get("XLA_FLAGS", ""), "--xla_cpu_multi_thread_eigen=false"]
     ).strip()
-    _set_cache()
+    folder = cache_folder("jax")
+    if folder is not None:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     try:
@@ -82,17 +84,3 @@ def _end(text: str, status: int) -> NoReturn:
     with contextlib.suppress(OSError):
         typer.echo(text, err=True)
     sys.exit(status)
-
-
-def _set_cache() -> None:
-    """Where JAX keeps what it has compiled: nowhere if there is no folder that can be written."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen/jax"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        # No home, as some accounts of jobs have none, or one that cannot be written.
-        return
-    if os.access(folder, os.W_OK):
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
+import tempfile
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from galcen.cache import cache_folder
 from galcen.catalogue.distance_grid import distance_grid, grid_class, impact_parameter
 from galcen.catalogue.forward import Window, point_gaps, selected_fraction
 from galcen.catalogue.sampling import cumulate, invert
@@ -75,14 +76,21 @@ def inspect(
 
 def cached_galaxy(options: GalaxyOptions, dust: Extinction) -> Galaxy:
     """The model of these options, kept in the user's cache folder between calls."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "galcen"
+    home = cache_folder("")
+    if home is None:
+        with tempfile.TemporaryDirectory(prefix="galcen-") as folder:
+            return _made(Path(folder) / "model.h5", options, dust)
     name = f"{options.model_dump_json()}{dust.model_dump_json()}{VERSIONS['galaxy_model']}"
     path = home / f"model-{hashlib.sha256(name.encode()).hexdigest()[:16]}.h5"
     try:
         return galaxy_model.load_galaxy(path)
     except SchemaError:
-        galaxy_model.run(path, Tables(), options, dust)
-        return galaxy_model.load_galaxy(path)
+        return _made(path, options, dust)
+
+
+def _made(path: Path, options: GalaxyOptions, dust: Extinction) -> Galaxy:
+    galaxy_model.run(path, Tables(), options, dust)
+    return galaxy_model.load_galaxy(path)
 
 
 def summarise(
