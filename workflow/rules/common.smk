@@ -183,6 +183,15 @@ def solver_options():
     )
 
 
+def comparison_options():
+    """Options of the comparison: the code that may be run as terms of the distortion, if there is any."""
+    calibration = SETTINGS.solver.calibration.model_dump(
+        mode="json", include={"extra_terms", "term_modules"}
+    )
+    chosen = {"calibration": calibration} if any(calibration.values()) else {}
+    return choices("compare", **({"solver": chosen} if chosen else {}))
+
+
 def solver_resources():
     """Resources of the solution of all orbits that not every configuration has.
 

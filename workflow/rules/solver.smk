@@ -54,7 +54,7 @@ rule compare:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=60,
     params:
-        options=choices("compare"),
+        options=comparison_options(),
         injected=lambda wildcards, input: listed(input.injected),
     shell:
         "galcen compare --options {params.options:q}"

@@ -20,9 +20,21 @@ class SolverCalibration(Section):
     chromatic: bool = False
     """Let places on each chip shift with the colour J - H of the source; a table in `survey_sources` must
     then have mj and mh."""
-    extra_terms: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
+    extra_terms: tuple[Annotated[str, Field(pattern=r"^([\w.]+:\w+|[\w-]+)$")], ...] = ()
     """Further terms of the distortion: functions of one's own of the place (p, q) on the focal plane [um], in
-    JAX, each as `module:function`; the module must be on the Python path of the job."""
+    JAX. Each is the name of an entry point of the group galcen.calibration_terms that an installed package
+    has, or module:function of a module in `term_modules`."""
+    term_modules: tuple[Annotated[str, Field(pattern=r"^[\w.]+$")], ...] = ()
+    """Modules whose functions `extra_terms` may name; they are imported and run, and must be on the Python
+    path of the job."""
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        for name in self.extra_terms:
+            module, colon, _ = name.partition(":")
+            if colon and module not in self.term_modules:
+                raise ValueError(f"extra_terms: the module of {name} must be listed in term_modules")
+        return self
 
 
 class SolverPriors(PlatePriors):

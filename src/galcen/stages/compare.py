@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from galcen import config
 from galcen.astrometry.plate_quality import (
     LIMIT,
     NOT_JUDGED,
@@ -94,7 +95,7 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     output
         Numbers and verdicts; what the report shows of the solution.
     options
-        Nothing but the version of this stage.
+        `solver.calibration` of the configuration: what may be run as terms of the distortion.
 
     Raises
     ------
@@ -103,6 +104,8 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     """
     # Directions need float64.
     jax.config.update("jax_enable_x64", True)
+    solver = {"solver": options["solver"]} if "solver" in options else {}
+    calibration = config.parse(solver, "options of compare").solver.calibration
     truth = read_true_sources(files.stars, files.catalogue)
     with open_product(files.solution, ITERATIVE) as file:
         solution = {table.name: read_columns(file, table) for table in TABLES}
@@ -110,7 +113,7 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
         told = {name: str(value) for name, value in file.attrs.items()}
     where = str(files.solution)
     judged = judge(solution["iterative_sources"], truth, told["is_marginal"] == "True", where, draws)
-    calibrated = read_calibrated(told, solution, where)
+    calibrated = read_calibrated(told, solution, where, calibration.term_modules)
     cameras, picture = compare_cameras(calibrated, files.injected, where)
     numbers = _numbers(solution["iterative_sources"], truth, told, where)
     tables: list[tuple[Table, Columns]] = [

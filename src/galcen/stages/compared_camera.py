@@ -14,6 +14,7 @@ from galcen.io.exposures import OrbitTruth, camera_of, open_injected, orbits_of,
 from galcen.mapping.camera import Camera
 from galcen.mapping.detector import ChipOffsets, affine, from_pixel
 from galcen.mapping.distortion import Coefficients
+from galcen.stages.calibration_terms import terms_of
 from galcen.stages.iterative_problem import solved_camera
 
 A, B, CHIP, DRIFT_A, DRIFT_B = range(5)
@@ -68,12 +69,16 @@ class Calibrated(NamedTuple):
         return found["value"][np.lexsort((found["element"], found["number"]))]
 
 
-def read_calibrated(attributes: dict[str, str], tables: dict[str, Columns], where: str) -> Calibrated:
-    """The calibration of a solution, out of the attributes and tables of its file."""
+def read_calibrated(
+    attributes: dict[str, str], tables: dict[str, Columns], where: str, modules: Sequence[str]
+) -> Calibrated:
+    """The calibration of a solution, out of the attributes and tables of its file.
+
+    `modules` are those whose functions may be terms of the distortion, see `calibration_terms`.
+    """
     sized = SizedCamera.from_json(attributes.get("camera", ""), where)
-    solved = solved_camera(
-        sized.camera, int(attributes["distortion_order"]), json.loads(attributes["extra_terms"])
-    )
+    terms = terms_of(json.loads(attributes["extra_terms"]), modules)
+    solved = solved_camera(sized.camera, int(attributes["distortion_order"]), terms)
     names = ("iterative_units", "iterative_calibration", "iterative_map")
     return Calibrated(sized, solved, *(tables[name] for name in names))
 

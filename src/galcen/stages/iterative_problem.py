@@ -1,14 +1,12 @@
 """The global problem out of the files of a survey; part of the stage solve_iterative."""
 
-import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array
 
 from galcen.astrometry.calibration_units import Units, calibration_units
 from galcen.astrometry.iterative.calibration import CalibrationModel
@@ -29,6 +27,7 @@ from galcen.io.exposures_schema import ORBIT_EXPOSURES
 from galcen.io.hdf5 import read_array, read_column, read_table
 from galcen.io.stars_schema import INPUT_CATALOGUE
 from galcen.mapping.camera import Camera
+from galcen.stages.calibration_terms import Term, terms_of
 from galcen.stages.plate import (
     camera_prior,
     catalogue_rows,
@@ -148,7 +147,11 @@ def build(survey: Survey, options: Solver, mine: Sequence[int]) -> tuple[Problem
         options.calibration.share, options.calibration.drift, options.calibration.chromatic
     )
     problem = Problem(
-        solved_camera(survey.camera.camera, options.distortion_order, options.calibration.extra_terms),
+        solved_camera(
+            survey.camera.camera,
+            options.distortion_order,
+            terms_of(options.calibration.extra_terms, options.calibration.term_modules),
+        ),
         calibration,
         survey.units.n_unit,
         _sources(survey, options),
@@ -158,7 +161,7 @@ def build(survey: Survey, options: Solver, mine: Sequence[int]) -> tuple[Problem
     return problem, tables
 
 
-def solved_camera(camera: Camera, order: int, extra_terms: Sequence[str]) -> Camera:
+def solved_camera(camera: Camera, order: int, extra_terms: tuple[Term, ...]) -> Camera:
     """The camera with the distortion that is solved for.
 
     Parameters
@@ -168,29 +171,11 @@ def solved_camera(camera: Camera, order: int, extra_terms: Sequence[str]) -> Cam
     order
         Of the polynomial.
     extra_terms
-        Functions of one's own, each as `module:function`.
-
-    Raises
-    ------
-    ConfigError
-        There is no such function.
+        Functions of one's own, see `calibration_terms`.
     """
     camera = with_order(camera, order)
-    distortion = camera.optics.distortion._replace(extra=tuple(_function(name) for name in extra_terms))
+    distortion = camera.optics.distortion._replace(extra=extra_terms)
     return camera._replace(optics=camera.optics._replace(distortion=distortion))
-
-
-def _function(name: str) -> Callable[[Array, Array], Array]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ImportError as error:
-        raise ConfigError(
-            f"solver.calibration.extra_terms: {name}: {error}; put the module on the Python path of the job"
-        ) from None
-    if not callable(found):
-        raise ConfigError(f"solver.calibration.extra_terms: {module} has no function {attribute}")
-    return found
 
 
 def _orbit(measured: OrbitMeasurements, rows: np.ndarray, survey: Survey, row: int, has_drift: bool) -> Orbit:

@@ -50,6 +50,10 @@ def test_shifts_with_colour_need_the_magnitudes_of_a_table():
         ({"distortion_order": 8}, r"distortion_order.*less than or equal to 7 \(found 8\)"),
         ({"calibration": {"share": "year"}}, r"solver\.calibration\.share.*'season'.*found 'year'"),
         ({"calibration": {"extra_terms": ["os.system"]}}, r"extra_terms\.0: String should match pattern"),
+        (
+            {"calibration": {"extra_terms": ["os:getpid"]}},
+            "os:getpid must be listed in term_modules",
+        ),
         ({"ranks": 4, "gpus": 3}, "ranks = 4 must be a multiple of gpus = 3"),
         ({"priors": {"drift_um": 0}}, r"priors\.drift_um: .*greater than 0 \(found 0\)"),
         ({"priors": {"attitude_deg": None, "chip_position_um": None}}, "must not both be null"),

@@ -127,13 +127,14 @@ def ripple(p, q):
 
 def test_terms_of_ones_own_are_found_by_name(survey):
     """They come after the polynomial; what is no function is refused by name."""
-    problem, _ = problem_of(survey, calibration={"extra_terms": [f"{__name__}:ripple"]})
+    declared = {"term_modules": [__name__, "nowhere"]}
+    problem, _ = problem_of(survey, calibration={"extra_terms": [f"{__name__}:ripple"], **declared})
     assert problem.camera.optics.distortion.extra[0].__name__ == "ripple"
     assert problem.n_unit_unknown == 2 * 19
     with pytest.raises(ConfigError, match="extra_terms: nowhere:f: No module named 'nowhere'"):
-        problem_of(survey, calibration={"extra_terms": ["nowhere:f"]})
+        problem_of(survey, calibration={"extra_terms": ["nowhere:f"], **declared})
     with pytest.raises(ConfigError, match="has no function nothing"):
-        problem_of(survey, calibration={"extra_terms": [f"{__name__}:nothing"]})
+        problem_of(survey, calibration={"extra_terms": [f"{__name__}:nothing"], **declared})
 
 
 def test_the_product_holds_the_solution(survey, monkeypatch, tmp_path):
