@@ -1,6 +1,7 @@
-"""Which stars of several star lists are the same, from a few common names and the positions of all.
+"""Which stars of several star lists are the same, from the positions of all and a few common names, if any.
 
-The lists are brought into the plane of one of them by the stars whose names they share, matched by position
+The lists are brought into the plane of one of them by the stars whose names they share, or as `plate_identity`
+has placed them by positions alone, matched by position
 and magnitude, and brought there again by all matched stars, until the matches stay: with motions where a star
 has been seen often enough, since the stars of a crowded field move by a good part of their distances.
 """
@@ -13,6 +14,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from galcen.astrometry.plane_map import fit_map
+from galcen.astrometry.plate_identity import similarity_map
 from galcen.astrometry.plate_polynomial import n_terms
 from galcen.errors import ConvergenceError, SchemaError
 
@@ -36,6 +38,7 @@ class StarList(NamedTuple):
     magnitude: Float[np.ndarray, " n"]  # NaN where unknown
     common: Int[np.ndarray, " n"]  # number of the name in all lists; -1 for a name of this list alone
     epoch: float  # [yr]
+    placed: Float[np.ndarray, "n 2"] | None = None  # in the plane of the reference, where that is known
 
 
 class MatchOptions(NamedTuple):
@@ -66,7 +69,7 @@ def match(
     Raises
     ------
     SchemaError
-        A list has no common name with those nearer in time to the reference.
+        A list has no common name with those nearer in time to the reference, and is not placed.
     ConvergenceError
         The matches still change after `max_steps`.
     """
@@ -106,12 +109,15 @@ def _first_pass(
         if e != reference:
             named = np.flatnonzero(part.common >= 0)
             named = named[count[part.common[named]] > 0]
-            if not len(named):
+            if part.placed is None and not len(named):
                 raise SchemaError(
                     f"star list {names[e]} has no name in common with the lists before it in time; expected "
                     "one at least, better ten: give some of its stars the names they have elsewhere"
                 )
-            here = _first_map(here[named], place[part.common[named]])(here)
+            if part.placed is None:
+                here = _first_map(here[named], place[part.common[named]])(here)
+            else:
+                here = part.placed
         loose = np.flatnonzero(ids[e] < 0)
         taken = np.zeros(len(count), bool)
         taken[part.common[part.common >= 0]] = True
@@ -123,7 +129,8 @@ def _first_pass(
                 _point(place[free], brightness[free], radius, options),
             )
             known = np.concatenate([named, loose[row]])
-            if last or e == reference or len(known) < STARS_PER_TERM * n_terms(1):
+            few = len(known) < STARS_PER_TERM * n_terms(1)
+            if last or few or e == reference or part.placed is not None:
                 break
             # A few names turn and stretch a list by more than the stars they lead to.
             target = np.concatenate([place[part.common[named]], place[free[star]]])
@@ -147,16 +154,7 @@ def _first_map(
     """Map by common names alone: affine, for a few names a turn with scale and shift, for one a shift."""
     if len(source) >= FEW_NAMES:
         return fit_map(source, target, 1)
-    here, there = (p[:, 0] + 1j * p[:, 1] for p in (source, target))
-    middle, goal = here.mean(), there.mean()
-    spread = (np.abs(here - middle) ** 2).sum()
-    turn = (np.conj(here - middle) * (there - goal)).sum() / spread if spread > 0 else 1.0
-
-    def similarity(place: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "m 2"]:
-        mapped = goal + turn * (place[:, 0] + 1j * place[:, 1] - middle)
-        return np.column_stack([mapped.real, mapped.imag])
-
-    return similarity
+    return similarity_map(source, target)
 
 
 def _next_pass(

@@ -1,96 +1,179 @@
-"""Star lists of flystar and its kin: one file per exposure, columns apart by blanks, named in a # line.
+"""Star lists of reduction programs: one file per exposure, one line per star.
 
+The names of the columns are those of flystar unless they are mapped.
 Reference: Lu et al., https://github.com/MovingUniverseLab/flystar
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from galcen.errors import SchemaError
+from galcen.errors import ConfigError, SchemaError
+from galcen.io.list_text import TextList, read_text
 from galcen.io.plates import Rows
 
-COLUMNS = {"x": "x", "y": "y", "sigma_x": "xe", "sigma_y": "ye", "t": "t", "magnitude": "m"}
+COLUMNS = {
+    "star": "name",
+    "magnitude": "m",
+    "t": "t",
+    "x": "x",
+    "y": "y",
+    "sigma_x": "xe",
+    "sigma_y": "ye",
+}
+"""Our name of a column -> name in the lists of flystar."""
+
+ENDINGS = (".lis", ".calib", ".starlist", ".dat", ".xym", ".xyme")
+"""Of files that are taken for star lists."""
 
 NUMBERED = re.compile(r"\d*star_\d+")
-"""Names that are mere numbers of a list: the same one is another star in another list."""
+"""Names that are mere numbers of a list by flystar's convention: the same one is another star elsewhere."""
+
+
+class ListColumns(NamedTuple):
+    """How star lists are read."""
+
+    given: Mapping[str, str | None] = {}
+    """Our name of a column -> name or number in the lists; None for a column that shall not be read."""
+    sigma: float | None = None
+    """Error of every position where there is none [unit of x]."""
+    epochs: Mapping[str, float] = {}
+    """Epoch of exposures by name [Julian year]."""
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """All columns that are looked for."""
+        default = dict(COLUMNS)
+        if "sigma" in self.given:
+            del default["sigma_x"], default["sigma_y"]
+        return {ours: theirs for ours, theirs in {**default, **self.given}.items() if theirs is not None}
 
 
 def is_numbered(names: np.ndarray) -> np.ndarray:
-    """Which names say nothing of who the star is."""
+    """Which names say nothing of who the star is, by flystar's convention."""
     return np.array([NUMBERED.fullmatch(name) is not None for name in names.tolist()], dtype=bool)
 
 
-def read_star_lists(paths: Sequence[Path]) -> list[Rows]:
-    """Star lists, each an exposure by the name of its file; stars have the names of the lists.
+def exposure_names(paths: Sequence[Path]) -> list[str]:
+    """Names of exposures: those of the files without their endings.
 
     Raises
     ------
     SchemaError
-        A file has no header line, lacks a column, or a row has fewer cells than the header or one that is
-        no number; a star stands twice; two files have the same name.
+        Two files have the same name.
     """
-    names = [path.name.removesuffix(".lis") for path in paths]
+    names = [_stem(path) for path in paths]
     if len(set(names)) < len(names):
         again = next(name for name in names if names.count(name) > 1)
         raise SchemaError(f"{again}: two star lists have this name; exposures are named by their files")
-    out = []
-    for path, name in zip(paths, names, strict=True):
-        found = read_columns(path, ["name", *COLUMNS.values()])
-        n_row = len(found["name"])
-        unique, first, place = np.unique(found["name"], return_index=True, return_inverse=True)
-        if len(unique) < n_row:
-            again = int(np.flatnonzero(first[place] != np.arange(n_row))[0])
+    return names
+
+
+def _stem(path: Path) -> str:
+    name = path.name.removesuffix(".gz")
+    for ending in (*ENDINGS, ".txt", ".csv", ".cat", ".tsv"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def read_star_lists(paths: Sequence[Path], columns: ListColumns | None = None) -> list[Rows]:
+    """Star lists, each an exposure by the name of its file; stars have the names of the lists.
+
+    Stars of a list without names are numbered as `star_1`, `star_2`, which are no names.
+
+    Raises
+    ------
+    SchemaError
+        A file has no names of columns, lacks a column, or a row has fewer cells than columns or one that is
+        no number; a star is in a list twice; two files have the same name.
+    """
+    columns = columns or ListColumns()
+    names = exposure_names(paths)
+    unknown = sorted(set(columns.epochs) - set(names))
+    if unknown:
+        raise ConfigError(f"epochs: no star list {unknown[0]}; there are {', '.join(names[:20])}")
+    return [_read_list(path, name, columns) for path, name in zip(paths, names, strict=True)]
+
+
+def _read_list(path: Path, exposure: str, columns: ListColumns) -> Rows:
+    wanted = columns.wanted
+    table = read_text(path, list(wanted.values()))
+    n_row = len(table.cells)
+    numbers: dict[str, np.ndarray] = {}
+    for ours in ("x", "y", "magnitude", "t", "sigma", "sigma_x", "sigma_y"):
+        theirs = wanted.get(ours)
+        if theirs is not None and (table.has(theirs) or ours in columns.given or ours in "xy"):
+            numbers[ours] = table.numbers(theirs)
+    for ours in ("x", "y"):
+        if ours not in numbers:
+            raise SchemaError(f"{path}: {ours} is mapped to no column; the list has {', '.join(table.names)}")
+    _add_errors(table, numbers, columns)
+    _add_epoch(table, numbers, exposure, columns)
+    own = wanted.get("star")
+    if own is not None and (table.has(own) or "star" in columns.given):
+        stars = table.text(own)
+        _check_names(path, stars)
+    else:
+        stars = np.array([f"star_{row}" for row in range(1, n_row + 1)])
+    unit = _unit(
+        table, [wanted[ours] for ours in ("x", "y", "sigma", "sigma_x", "sigma_y") if ours in wanted]
+    )
+    return Rows(path, np.arange(1, n_row + 1), stars, np.full(n_row, exposure), numbers, unit)
+
+
+def _add_errors(table: TextList, numbers: dict[str, np.ndarray], columns: ListColumns) -> None:
+    """Errors of both coordinates: of the list, or the one that is given for all."""
+    one = numbers.pop("sigma", None)
+    if one is None and columns.sigma is not None and not {"sigma_x", "sigma_y"} <= set(numbers):
+        one = np.full(len(table.cells), columns.sigma)
+    if one is not None:
+        numbers |= {"sigma_x": one, "sigma_y": one}
+    for ours in ("sigma_x", "sigma_y"):
+        if ours not in numbers:
+            theirs = columns.wanted.get(ours, ours)
             raise SchemaError(
-                f"{path}: row {again + 1}: star {found['name'][again]} is in the list already, in row "
-                f"{first[place[again]] + 1}; a star has one position on an exposure: leave one out"
+                f"{table.path}: no column {theirs} of errors; the list has {', '.join(table.names)}; map "
+                "sigma_x and sigma_y, or sigma, to its columns, or give one error for all with `sigma`"
             )
-        numbers = {ours: found[theirs].astype(np.float64) for ours, theirs in COLUMNS.items()}
-        rows = np.arange(1, n_row + 1)
-        out.append(Rows(path, rows, found["name"], np.full(n_row, name), numbers, "pix"))
-    return out
 
 
-def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, np.ndarray]:
-    """Some columns of a list; `name` as text, all others as numbers."""
-    if not path.is_file():
-        raise SchemaError(f"{path}: no such file; give star lists with their paths")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SchemaError(f"{path}: cannot be read as text: {error}; is it a star list?") from None
-    lines = [line for line in lines if line]
-    if not lines or not lines[0].startswith("#"):
+def _add_epoch(table: TextList, numbers: dict[str, np.ndarray], exposure: str, columns: ListColumns) -> None:
+    """Epoch of the exposure: of the list, or the one that is given by its name."""
+    if exposure in columns.epochs:
+        numbers["t"] = np.full(len(table.cells), columns.epochs[exposure])
+    if "t" not in numbers:
         raise SchemaError(
-            f"{path}: no line of column names; expected a first line such as # name m t x y xe ye"
+            f"{table.path}: no column {columns.wanted.get('t', 't')} of the epoch; the list has "
+            f"{', '.join(table.names)}; map t to its column, or give the epoch with "
+            f'{{"epochs": {{"{exposure}": 2015.5}}}}'
         )
-    header = lines[0].lstrip("#").split()
-    for name in wanted:
-        if name not in header:
-            raise SchemaError(f"{path}: no column {name}; the list has {', '.join(header)}")
-    cells = [line.split() for line in lines[1:] if not line.startswith("#")]
-    if not cells:
-        raise SchemaError(f"{path}: the list has no stars; expected one a line")
-    for row, found in enumerate(cells, 1):
-        if len(found) != len(header):
-            raise SchemaError(
-                f"{path}: row {row}: {len(found)} cells, expected {len(header)} as in the line of column "
-                "names; the file is cut short, or a name has a blank in it"
-            )
-    out: dict[str, np.ndarray] = {}
-    for name in wanted:
-        text = [found[header.index(name)] for found in cells]
-        out[name] = np.array(text) if name == "name" else _numbers(path, name, text)
-    return out
 
 
-def _numbers(path: Path, name: str, text: list[str]) -> np.ndarray:
-    values = np.empty(len(text))
-    for row, cell in enumerate(text, 1):
-        try:
-            values[row - 1] = float(cell)
-        except ValueError:
-            raise SchemaError(f"{path}: row {row}, column {name}: {cell!r} is not a number") from None
-    return values
+def _check_names(path: Path, stars: np.ndarray) -> None:
+    """A name is in a list once."""
+    unique, first, place = np.unique(stars, return_index=True, return_inverse=True)
+    if len(unique) < len(stars):
+        again = int(np.flatnonzero(first[place] != np.arange(len(stars)))[0])
+        raise SchemaError(
+            f"{path}: row {again + 1}: star {stars[again]} is in the list already, in row "
+            f"{first[place[again]] + 1} ({len(stars) - len(unique)} such rows); a star has one position on an "
+            'exposure: leave one out, or leave the names unread with {"columns": {"star": null}}'
+        )
+
+
+def _unit(table: TextList, columns: Sequence[str]) -> str:
+    """Unit of the positions; pixels where the list says nothing of it."""
+    found = {name: table.units[name] for name in columns if name in table.units}
+    if len(set(found.values())) > 1:
+        (one, unit), (two, other) = list(found.items())[0], list(found.items())[-1]
+        raise SchemaError(f"{table.path}: {one} is in {unit}, {two} in {other}; expected the same unit")
+    return next(iter(found.values()), "pix")
+
+
+def read_columns(path: Path, wanted: Sequence[str], text: Sequence[str] = ("name",)) -> dict[str, np.ndarray]:
+    """Some columns of a list: those called `text` as text, all others as numbers."""
+    table = read_text(path, wanted)
+    return {name: table.text(name) if name in text else table.numbers(name) for name in wanted}
