@@ -18,8 +18,11 @@ from galcen.astrometry.plate_polynomial import basis, n_terms
 FEWEST_STARS = 15
 """Stars on the same exposures that a pattern is looked for in."""
 
-STRENGTH = 4.0
+STRENGTH = 2.5
 """Variance along the pattern over the mean of the other directions, from which on it counts."""
+
+CHANCE = 8.0
+"""The same for few stars: so many standard deviations of such a ratio above 1."""
 
 SMOOTH = 0.5
 """Part of the amplitudes that a polynomial over the field may explain: then it is distortion."""
@@ -72,7 +75,7 @@ def motion_pattern(
     values, vectors = np.linalg.eigh(clipped.T @ clipped / len(clipped))
     # The positions take one direction; errors of any size for each exposure leave the others alike.
     strength = float(values[-1]) / max(float(values[1:-1].mean()), 1e-300)
-    if strength < STRENGTH:
+    if strength < max(STRENGTH, 1.0 + CHANCE * np.sqrt(2.0 / len(rows))):
         return None
     terms = basis(order + 2, (solution.unknowns.star[star, :2] - frame.centre) / frame.half_size)
     amplitude = np.einsum("nea,e->na", scaled, vectors[:, -1])

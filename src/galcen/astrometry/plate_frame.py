@@ -22,6 +22,7 @@ class Targets(NamedTuple):
     terms: Float[np.ndarray, "n k"]  # the polynomial's terms where the stars are
     value: Float[np.ndarray, "n 2"]  # [mas] or [mas/yr]
     time: Float[np.ndarray, " n"]  # epoch of the value after t0 [yr]; not used for motions
+    weight: Float[np.ndarray, " n"] | None = None  # of the stars in the mean; alike without
 
 
 class ReferencePlate(NamedTuple):
@@ -81,6 +82,8 @@ def _of_stars(
     """The mean over the target stars of each term times their difference from the targets is nought."""
     n_par, k = star.shape[1], targets.terms.shape[1]
     share = targets.terms / len(targets.star)
+    if targets.weight is not None:
+        share = targets.terms * (targets.weight / targets.weight.sum())[:, None]
     present = star[targets.star, 2:] if of_motion else star[targets.star, :2]
     if n_par == 4 and not of_motion:
         present = present + star[targets.star, 2:] * targets.time[:, None]

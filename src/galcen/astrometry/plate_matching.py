@@ -1,9 +1,10 @@
 """Which stars of several star lists are the same, from the positions of all and a few common names, if any.
 
-The lists are brought into the plane of one of them by the stars whose names they share, or as `plate_identity`
-has placed them by positions alone, matched by position
-and magnitude, and brought there again by all matched stars, until the matches stay: with motions where a star
-has been seen often enough, since the stars of a crowded field move by a good part of their distances.
+The lists are brought into the plane of one of them by the stars whose names they share, or as
+`plate_identity` has placed them by positions alone, matched by position and magnitude, and brought there
+again
+by all matched stars, until the matches stay: with motions where a star has been seen often enough, since the
+stars of a crowded field move by a good part of their distances.
 """
 
 from collections.abc import Callable, Sequence

@@ -28,6 +28,8 @@ class LabelCatalogue(NamedTuple):
     position: Float[np.ndarray, "n 2"]  # [mas]
     motion: Float[np.ndarray, "n 2"]  # [mas/yr]
     epoch: Float[np.ndarray, " n"]  # of the position [yr]
+    position_weight: Float[np.ndarray, " n"] | None = None  # in the mean that holds the frame; alike without
+    motion_weight: Float[np.ndarray, " n"] | None = None
 
 
 class Alignment(NamedTuple):
@@ -134,13 +136,14 @@ def on_reference(
 def on_label(
     data: PlateData, alignment: Alignment, label: LabelCatalogue, t0: float, has_motion: bool, order: int
 ) -> tuple[Frame, Unknowns]:
-    """Frame held by the positions, and motions, of a catalogue; its stars count alike."""
+    """Frame held by the positions, and motions, of a catalogue, by the weights of its stars."""
     to_label: PlaneMap = fit_map(alignment.place[label.star], label.position, 1)
     place = to_label(alignment.place)
     centre, half_size = _extent(place)
     terms = basis(order, (place[label.star] - centre) / half_size)
-    position = Targets(label.star, terms, label.position, label.epoch - t0)
-    motion = Targets(label.star, terms, label.motion, label.epoch - t0) if has_motion else None
+    time = label.epoch - t0
+    position = Targets(label.star, terms, label.position, time, label.position_weight)
+    motion = Targets(label.star, terms, label.motion, time, label.motion_weight) if has_motion else None
     frame = Frame(t0, centre, half_size, position, motion)
     return frame, _unknowns(data, place, frame, order)
 

@@ -149,7 +149,7 @@ def _vote_of(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> Result
         return Result(None, None)
     accepted.sort(key=lambda item: -item.n_together)
     best = accepted[0]
-    apart = 2.0 * TOLERANCES[0] * _spacing(b)
+    apart = 2.0 * TOLERANCES[0] * spacing(b)
     for item in accepted[1:]:
         differs = np.linalg.norm(item.to_other(a) - best.to_other(a), axis=1)
         if np.median(differs) > apart and item.n_together >= RIVAL * best.n_together:
@@ -157,8 +157,8 @@ def _vote_of(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> Result
     return Result(best, None)
 
 
-def _spacing(place: Float[np.ndarray, "n 2"]) -> float:
-    """Square root of the area that each star has."""
+def spacing(place: Float[np.ndarray, "n 2"]) -> float:
+    """About the distance of neighbours: the square root of the area that each star has."""
     size = np.ptp(place, axis=0)
     return float(np.sqrt(max(size[0] * size[1], np.finfo(float).tiny) / len(place)))
 
@@ -253,17 +253,17 @@ def _similarity(centre: complex, goal: complex, turn: complex, shift: complex, i
 
 
 def _improve(start: Map, a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> Vote | None:
-    """An affine map of the stars that the similarity brings together, and what chance would bring together."""
-    spacing = _spacing(b)
+    """An affine map of the stars that the similarity brings together, and what chance would do."""
+    apart = spacing(b)
     tree, current, best = cKDTree(b), start, None
     for tolerance in TOLERANCES:
         for _ in range(4):
-            row, partner = mutual(current(a), b, tolerance * spacing, tree)
+            row, partner = mutual(current(a), b, tolerance * apart, tree)
             if len(row) < FEWEST:
                 return best
             current = fit_map(a[row], b[partner], 1)
-        row, partner = mutual(current(a), b, tolerance * spacing, tree)
-        low, high = b.min(axis=0) - spacing, b.max(axis=0) + spacing
+        row, partner = mutual(current(a), b, tolerance * apart, tree)
+        low, high = b.min(axis=0) - apart, b.max(axis=0) + apart
         image = current(a)
         inside = int(np.count_nonzero(((image > low) & (image < high)).all(axis=1)))
         expected = inside * (1.0 - np.exp(-np.pi * tolerance**2))
@@ -333,7 +333,7 @@ def place(one: PointSet, other: PointSet, start: Map, radius: float, order: int)
     for number in (*PLACED, len(one.place) + len(other.place)):
         here, there = (_rows_of_brightest(points, number) for points in (one, other))
         tree = cKDTree(other.place[there])
-        tolerance, before = max(TOLERANCES[0] * _spacing(other.place[there]), radius), -1
+        tolerance, before = max(TOLERANCES[0] * spacing(other.place[there]), radius), -1
         for _ in range(MAX_PASSES):
             row, partner = mutual(current(one.place[here]), other.place[there], tolerance, tree)
             row, partner = here[row], there[partner]

@@ -56,10 +56,22 @@ class TextList(NamedTuple):
         return self._place(name) is not None
 
     def text(self, name: str) -> np.ndarray:
-        """A column as text, empty where the cell is."""
+        """A column as text, empty where the cell is.
+
+        Raises
+        ------
+        SchemaError
+            There is no such column, or a row has another number of cells than there are columns.
+        """
         place = self._place(name)
         if place is None:
             raise SchemaError(f"{self.path}: no column {name}; the list has {', '.join(self.names)}")
+        for row, found in enumerate(self.cells, 1):
+            if len(found) != len(self.names):
+                raise SchemaError(
+                    f"{self.path}: row {row}: {len(found)} cells, expected {len(self.names)} as in the line "
+                    "of column names; the file is cut short, or a name has a blank in it"
+                )
         return np.array([row[place].strip() for row in self.cells], dtype=str)
 
     def numbers(self, name: str) -> np.ndarray:
@@ -110,8 +122,7 @@ def read_text(path: Path, wanted: Sequence[str]) -> TextList:
     Raises
     ------
     SchemaError
-        The file is missing or no text, has no names of columns or no stars, or a row has another number of
-        cells than there are columns.
+        The file is missing or no text, or has no names of columns or no stars.
     """
     lines = _lines(path)
     comments = [line for line in lines if line.lstrip().startswith(COMMENTS)]
@@ -124,12 +135,6 @@ def read_text(path: Path, wanted: Sequence[str]) -> TextList:
         cells = cells[1:]
     if not cells:
         raise SchemaError(f"{path}: the list has no stars; expected one a line")
-    for row, found in enumerate(cells, 1):
-        if len(found) != len(names):
-            raise SchemaError(
-                f"{path}: row {row}: {len(found)} cells, expected {len(names)} as in the line of column "
-                "names; the file is cut short, or a name has a blank in it"
-            )
     return TextList(path, names, cells, units)
 
 

@@ -3,7 +3,7 @@
 `star_lists` and `challenge_plates` read other forms than the plain tables read here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,7 +197,10 @@ def _check_rows(part: Rows) -> None:
 
 
 def _epochs(
-    t: Float[np.ndarray, " n_obs"], exposure: Int[np.ndarray, " n_obs"], names: np.ndarray, place: object
+    t: Float[np.ndarray, " n_obs"],
+    exposure: Int[np.ndarray, " n_obs"],
+    names: np.ndarray,
+    place: Callable[[int], str],
 ) -> Float[np.ndarray, " n_exp"]:
     """Epoch of each exposure; J2000 for all where none is given."""
     if np.isnan(t).all():
@@ -206,9 +209,8 @@ def _epochs(
     other = np.flatnonzero(t != t[first][exposure])
     if len(other):
         at = int(other[0])
-        told = place(at) if callable(place) else ""
         raise SchemaError(
-            f"{told}: t = {t[at]} in exposure {names[exposure[at]]}, other rows of it have "
+            f"{place(at)}: t = {t[at]} in exposure {names[exposure[at]]}, other rows of it have "
             f"{t[first[exposure[at]]]}; expected one epoch for each exposure"
         )
     return t[first]

@@ -43,6 +43,7 @@ EXPOSURES = Table(
         Column("t", "f8", "yr", "time.epoch", "epoch, Julian year"),
         Column("n_star", "i4", "", "meta.number", "solved stars on it"),
         Column("n_bad", "i4", "", "meta.number", "observations with a weight below 0.2"),
+        Column("error_factor", "f8", "", "stat.error", "factor that the stated errors were multiplied by"),
         Column("excess_noise", "f8", "", "stat.error", "noise added to the stated errors, unit of x"),
         Column("chi2", "f8", "", "stat.fit.chi2", "without bad observations"),
         Column("dof", "f8", "", "stat.fit.dof", "redundancy, expected value of chi2"),

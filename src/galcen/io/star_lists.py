@@ -29,6 +29,9 @@ COLUMNS = {
 ENDINGS = (".lis", ".calib", ".starlist", ".dat", ".xym", ".xyme")
 """Of files that are taken for star lists."""
 
+SAME_EPOCH = 0.01
+"""Difference between the epochs of a list and of the options up to which they are the same [yr]."""
+
 NUMBERED = re.compile(r"\d*star_\d+")
 """Names that are mere numbers of a list by flystar's convention: the same one is another star elsewhere."""
 
@@ -102,18 +105,16 @@ def _read_list(path: Path, exposure: str, columns: ListColumns) -> Rows:
     wanted = columns.wanted
     table = read_text(path, list(wanted.values()))
     n_row = len(table.cells)
+    _check_columns(table, wanted, columns, exposure)
     numbers: dict[str, np.ndarray] = {}
     for ours in ("x", "y", "magnitude", "t", "sigma", "sigma_x", "sigma_y"):
         theirs = wanted.get(ours)
-        if theirs is not None and (table.has(theirs) or ours in columns.given or ours in "xy"):
+        if theirs is not None and table.has(theirs):
             numbers[ours] = table.numbers(theirs)
-    for ours in ("x", "y"):
-        if ours not in numbers:
-            raise SchemaError(f"{path}: {ours} is mapped to no column; the list has {', '.join(table.names)}")
     _add_errors(table, numbers, columns)
     _add_epoch(table, numbers, exposure, columns)
     own = wanted.get("star")
-    if own is not None and (table.has(own) or "star" in columns.given):
+    if own is not None and table.has(own):
         stars = table.text(own)
         _check_names(path, stars)
     else:
@@ -131,25 +132,44 @@ def _add_errors(table: TextList, numbers: dict[str, np.ndarray], columns: ListCo
         one = np.full(len(table.cells), columns.sigma)
     if one is not None:
         numbers |= {"sigma_x": one, "sigma_y": one}
-    for ours in ("sigma_x", "sigma_y"):
-        if ours not in numbers:
-            theirs = columns.wanted.get(ours, ours)
+
+
+def _check_columns(table: TextList, wanted: Mapping[str, str], columns: ListColumns, exposure: str) -> None:
+    """Every column that is needed is there."""
+    has = f"the list has {', '.join(table.names)}"
+    for ours in ("x", "y", *columns.given):
+        theirs = wanted.get(ours)
+        if theirs is None and ours in "xy":
+            raise SchemaError(f"{table.path}: {ours} is mapped to no column; {has}")
+        if theirs is not None and not table.has(theirs):
+            raise SchemaError(f"{table.path}: no column {theirs} ({ours}); {has}; map it with `columns`")
+    for ours in ("sigma",) if "sigma" in wanted else ("sigma_x", "sigma_y"):
+        theirs = wanted.get(ours, ours)
+        if columns.sigma is None and not table.has(theirs):
             raise SchemaError(
-                f"{table.path}: no column {theirs} of errors; the list has {', '.join(table.names)}; map "
-                "sigma_x and sigma_y, or sigma, to its columns, or give one error for all with `sigma`"
+                f"{table.path}: no column {theirs} of errors; {has}; map sigma_x and sigma_y, or sigma, to "
+                "its columns, or give one error for all with `sigma`"
             )
+    theirs = wanted.get("t", "t")
+    if exposure not in columns.epochs and not ("t" in wanted and table.has(theirs)):
+        raise SchemaError(
+            f"{table.path}: no column {theirs} of the epoch; {has}; map t to its column, or give the epoch "
+            f'with {{"epochs": {{"{exposure}": 2015.5}}}}'
+        )
 
 
 def _add_epoch(table: TextList, numbers: dict[str, np.ndarray], exposure: str, columns: ListColumns) -> None:
     """Epoch of the exposure: of the list, or the one that is given by its name."""
     if exposure in columns.epochs:
-        numbers["t"] = np.full(len(table.cells), columns.epochs[exposure])
-    if "t" not in numbers:
-        raise SchemaError(
-            f"{table.path}: no column {columns.wanted.get('t', 't')} of the epoch; the list has "
-            f"{', '.join(table.names)}; map t to its column, or give the epoch with "
-            f'{{"epochs": {{"{exposure}": 2015.5}}}}'
-        )
+        given = columns.epochs[exposure]
+        other = np.flatnonzero(np.abs(numbers.get("t", np.full(1, given)) - given) > SAME_EPOCH)
+        if len(other):
+            raise SchemaError(
+                f"{table.path}: row {other[0] + 1}: t is {numbers['t'][other[0]]}, but `epochs` gives "
+                f"{given:.6g}; "
+                'if the list is wrong, leave its t unread with {"columns": {"t": null}}'
+            )
+        numbers["t"] = np.full(len(table.cells), given)
 
 
 def _check_names(path: Path, stars: np.ndarray) -> None:
@@ -159,7 +179,8 @@ def _check_names(path: Path, stars: np.ndarray) -> None:
         again = int(np.flatnonzero(first[place] != np.arange(len(stars)))[0])
         raise SchemaError(
             f"{path}: row {again + 1}: star {stars[again]} is in the list already, in row "
-            f"{first[place[again]] + 1} ({len(stars) - len(unique)} such rows); a star has one position on an "
+            f"{first[place[again]] + 1} ({len(stars) - len(unique)} such rows); a star has one position on "
+            f"an "
             'exposure: leave one out, or leave the names unread with {"columns": {"star": null}}'
         )
 
@@ -168,7 +189,8 @@ def _unit(table: TextList, columns: Sequence[str]) -> str:
     """Unit of the positions; pixels where the list says nothing of it."""
     found = {name: table.units[name] for name in columns if name in table.units}
     if len(set(found.values())) > 1:
-        (one, unit), (two, other) = list(found.items())[0], list(found.items())[-1]
+        one, two = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+        unit, other = found[one], found[two]
         raise SchemaError(f"{table.path}: {one} is in {unit}, {two} in {other}; expected the same unit")
     return next(iter(found.values()), "pix")
 

@@ -36,7 +36,7 @@ def star_table(
     error = np.sqrt(np.einsum("nii->ni", solution.covariance))
     columns: dict[str, np.ndarray] = {
         "name": _names(plates.star_names),
-        "magnitude": _median_magnitude(plates),
+        "magnitude": median_magnitude(plates),
         "n_exposure": np.bincount(plates.star, minlength=n_star).astype(np.int32),
         "is_solved": spread(np.ones(len(star), dtype=np.int8)),
     }
@@ -53,14 +53,17 @@ def star_table(
     return columns
 
 
-def _median_magnitude(plates: Plates) -> np.ndarray:
+def median_magnitude(plates: Plates) -> np.ndarray:
+    """Median magnitude of each star [mag]; NaN where one is unknown."""
     order = np.lexsort((plates.magnitude, plates.star))
     _, first, count = np.unique(plates.star[order], return_index=True, return_counts=True)
     values = plates.magnitude[order]
     return (values[first + (count - 1) // 2] + values[first + count // 2]) / 2.0
 
 
-def exposure_table(plates: Plates, solution: JointSolution, data: PlateData) -> dict[str, np.ndarray]:
+def exposure_table(
+    plates: Plates, solution: JointSolution, data: PlateData, error_factor: np.ndarray
+) -> dict[str, np.ndarray]:
     """All exposures."""
     n_exp = len(plates.epoch)
     residual = np.empty(n_exp)
@@ -72,6 +75,7 @@ def exposure_table(plates: Plates, solution: JointSolution, data: PlateData) -> 
         "t": plates.epoch,
         "n_star": np.bincount(data.exposure, minlength=n_exp).astype(np.int32),
         "n_bad": np.bincount(data.exposure, solution.is_bad, n_exp).astype(np.int32),
+        "error_factor": error_factor,
         "excess_noise": solution.excess_noise,
         "chi2": solution.chi2,
         "dof": solution.dof,

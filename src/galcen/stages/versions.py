@@ -11,7 +11,7 @@ VERSIONS = {
     "draw": 7,
     "calibrate": 1,
     "truth": 5,
-    "joint_plates": 1,
+    "joint_plates": 2,
     "report_page": 4,
     "survey_sources": 3,
     "exposure_plan": 1,
