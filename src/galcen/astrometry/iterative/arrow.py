@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 
+from galcen.astrometry.iterative.singular import refuse_singular
+
 
 class Arrow(NamedTuple):
     """A symmetric matrix of arrow shape."""
@@ -45,23 +47,34 @@ class ArrowFactor:
     Raises
     ------
     numpy.linalg.LinAlgError
-        It is singular to rounding.
+        It is singular to rounding; says which unknowns are free.
     """
 
     def __init__(self, matrix: Arrow) -> None:
         for diagonal in (np.diagonal(matrix.unit, axis1=1, axis2=2), np.diag(matrix.chips)):
             if not (diagonal > 0).all():
-                raise np.linalg.LinAlgError("an unknown of the calibration has no information")
+                refuse_singular("unit", matrix.unit)
+                refuse_singular("chips", matrix.chips[None])
         # Units of the unknowns differ by 1e6: scaled, the factors lose nothing to that.
         self._scale = 1.0 / np.sqrt(np.diagonal(matrix.unit, axis1=1, axis2=2))
         self._chip_scale = 1.0 / np.sqrt(np.diag(matrix.chips))
         unit = matrix.unit * self._scale[:, :, None] * self._scale[:, None, :]
         self._mixed = matrix.mixed * self._scale[:, :, None] * self._chip_scale
         chips = matrix.chips * self._chip_scale[:, None] * self._chip_scale
-        root = np.linalg.cholesky(unit)
+        try:
+            root = np.linalg.cholesky(unit)
+        except np.linalg.LinAlgError:
+            refuse_singular("unit", unit)
+            raise
         self._inverse_root = np.linalg.solve(root, np.broadcast_to(np.eye(unit.shape[1]), unit.shape))
         half = self._inverse_root @ self._mixed
-        self._chips = cho_factor(chips - np.einsum("uij,uik->jk", half, half, optimize=True), lower=True)
+        left = chips - np.einsum("uij,uik->jk", half, half, optimize=True)
+        try:
+            self._chips = cho_factor(left, lower=True)
+        except (np.linalg.LinAlgError, ValueError):
+            # What is not finite is a ValueError of scipy's.
+            refuse_singular("chips", left[None])
+            raise
 
     def solve(self, right: Float[np.ndarray, " n_calibration"]) -> Float[np.ndarray, " n_calibration"]:
         """Solution of a right side: the units' unknowns, then the chips'."""

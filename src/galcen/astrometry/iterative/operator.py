@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from galcen.astrometry.iterative.options import Ranks
 from galcen.astrometry.iterative.products import PerOrbit, Unknowns
+from galcen.astrometry.iterative.singular import refuse_singular
 from galcen.astrometry.iterative.system import System
 
 
@@ -58,9 +59,22 @@ def exposures_of(
 
 
 def inverse5(blocks: Float[np.ndarray, "n_src 5 5"]) -> Float[np.ndarray, "n_src 5 5"]:
-    """Inverse of positive matrices, scaled to a unit diagonal before."""
-    scale = 1.0 / np.sqrt(np.diagonal(blocks, axis1=1, axis2=2))
-    scaled = np.linalg.inv(blocks * scale[:, :, None] * scale[:, None, :])
+    """Inverse of positive matrices, scaled to a unit diagonal before.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        One is singular or not finite; says which unknowns of which source are free.
+    """
+    diagonal = np.diagonal(blocks, axis1=1, axis2=2)
+    if not (diagonal > 0).all():
+        refuse_singular("source", blocks)
+    scale = 1.0 / np.sqrt(diagonal)
+    try:
+        scaled = np.linalg.inv(blocks * scale[:, :, None] * scale[:, None, :])
+    except np.linalg.LinAlgError:
+        refuse_singular("source", blocks)
+        raise
     scaled = 0.5 * (scaled + scaled.transpose(0, 2, 1))
     return scaled * scale[:, :, None] * scale[:, None, :]
 

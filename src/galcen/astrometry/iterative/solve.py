@@ -21,6 +21,7 @@ from galcen.astrometry.iterative.preconditioner import TwoLevel
 from galcen.astrometry.iterative.problem import Problem, arranged, start
 from galcen.astrometry.iterative.products import Sums, Unknowns
 from galcen.astrometry.iterative.result import Iteration, Result
+from galcen.astrometry.iterative.singular import describe
 from galcen.astrometry.iterative.system import Noise, Sweep, System, linearise, no_noise
 from galcen.errors import ConvergenceError
 
@@ -70,10 +71,7 @@ def solve(problem: Problem, options: Options, ranks: Ranks = ALONE, hooks: Hooks
     try:
         result = _solved(problem, options, ranks, hooks)
     except np.linalg.LinAlgError as error:
-        raise ConvergenceError(
-            f"the linear system is singular ({error}): some unknown of a source or of the calibration is "
-            "determined neither by measurements nor by a prior; look for priors that are flat or out of scale"
-        ) from None
+        raise ConvergenceError(describe(problem, error)) from None
     return result._replace(
         residual=tuple(map(_as_given, result.residual, orders)),
         weight=tuple(map(_as_given, result.weight, orders)),

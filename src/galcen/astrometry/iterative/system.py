@@ -33,6 +33,7 @@ from galcen.astrometry.iterative.products import (
     Sums,
     UnitSystem,
 )
+from galcen.astrometry.iterative.singular import refuse_singular
 from galcen.errors import ConvergenceError
 from galcen.mapping.source_motion import LIGHT_TIME_YR_PER_AU
 
@@ -213,7 +214,7 @@ class _Total:
         moments, side, *matrices, right, chi2 = (
             values.reshape(part.shape) for values, part in zip(np.split(total, cuts), parts, strict=True)
         )
-        precision = np.linalg.inv(problem.sources.covariance)
+        precision = _precision(problem.sources.covariance)
         miss = problem.sources.mean - state.source
         prior = calibration_precision(problem)
         value = np.concatenate([state.unit.ravel(), state.chip.ravel()])
@@ -293,6 +294,15 @@ def _eliminated(
     inverse = root.swapaxes(1, 2) @ root
     own_sides = sides[:, own] - precision * exposure
     return OrbitSystem(orbit, np.full(orbit.n_exp, t), kept, inverse, coupling, own_sides)
+
+
+def _precision(covariance: Float[np.ndarray, "n_src 5 5"]) -> Float[np.ndarray, "n_src 5 5"]:
+    """Inverses of the prior covariances."""
+    try:
+        return np.linalg.inv(covariance)
+    except np.linalg.LinAlgError:
+        refuse_singular("prior", covariance)
+        raise
 
 
 def _time(orbit: Orbit) -> float:
