@@ -97,6 +97,43 @@ BOUNDS: dict[str, Bound] = {
 }
 """By galcen's name of a column."""
 
+_PLACE = Bound(-1e9, 1e9, "", "a position", "the largest focal planes have 1e6 um")
+_PLACE_ERROR = Bound(1e-9, 1e6, "", "an error", "a millionth of a pixel; a whole plate")
+
+PLATE_BOUNDS: dict[str, Bound] = {
+    "x": _PLACE,
+    "y": _PLACE,
+    "sigma_x": _PLACE_ERROR,
+    "sigma_y": _PLACE_ERROR,
+    "t": Bound(1800.0, 2200.0, "yr", "a Julian year", "the first plates were taken in 1885"),
+    "magnitude": Bound(-30.0, 40.0, "mag", "a magnitude", "-2.5 log10 of the counts: -25; 31"),
+}
+"""Of the positions of stars on plates, whatever the unit of x; magnitudes may be instrumental ones."""
+
+_ANGLE = Bound(-360.0, 360.0, "deg", "an angle", "by definition")
+_FOCAL_LENGTH = Bound(1e4, 1e9, "um", "a focal length", "1 cm; the largest telescopes have 1e8 um")
+_PIXEL_SIZE = Bound(0.1, 1e3, "um", "a pixel size", "1 um; 100 um")
+_LENGTH = Bound(-1e7, 1e7, "um", "a length", "the largest focal planes have 1e6 um")
+
+MAPPING_BOUNDS: dict[str, Bound] = {
+    "ra": BOUNDS["ra"],
+    "dec": BOUNDS["dec"],
+    "pa": _ANGLE,
+    "Fx": _FOCAL_LENGTH,
+    "Fy": _FOCAL_LENGTH,
+    "L": Bound(100.0, 1e7, "um", "half the side of a square", "the largest focal planes have 1e6 um"),
+    "det_r": _ANGLE,
+    "det_o_x": _LENGTH,
+    "det_o_y": _LENGTH,
+    "det_p_x": _PIXEL_SIZE,
+    "det_p_y": _PIXEL_SIZE,
+    "ra_deg": BOUNDS["ra"],
+    "dec_deg": BOUNDS["dec"],
+    "nx_pix": Bound(-1e6, 1e6, "pixel", "a pixel coordinate", "the largest mosaics have 1e5"),
+    "ny_pix": Bound(-1e6, 1e6, "pixel", "a pixel coordinate", "the largest mosaics have 1e5"),
+}
+"""Of the parameters of `galcen project`, and of the columns of its rows."""
+
 
 class StandIn(NamedTuple):
     """A number that an archive writes where it has no value."""

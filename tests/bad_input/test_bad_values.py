@@ -10,8 +10,9 @@ from astropy.table import Table
 from bad_case import Case, table_test
 from galcen.config.survey_sources import SourceTable
 from galcen.io.hdf5 import open_product
+from galcen.io.plates import read_tables
 from galcen.io.source_table import read_source_table
-from galcen.stages import ingest, survey_sources
+from galcen.stages import ingest, project, survey_sources
 
 N = 40
 BANDS = ("mj", "mh", "mks")
@@ -190,12 +191,51 @@ def taken(change: Change, **table: object):
     return run
 
 
+def plates(change: Change):
+    """A table of forty stars on three plates, changed, through the reader of `galcen joint-plates`."""
+
+    def run(folder: Path) -> None:
+        rng = np.random.default_rng(5)
+        columns: Columns = {
+            "star": np.tile([f"S{star}" for star in range(N)], 3),
+            "exposure": np.repeat(["a", "b", "c"], N),
+            "x": np.tile(rng.uniform(0, 1000, N), 3) + rng.normal(0, 0.01, 3 * N),
+            "y": np.tile(rng.uniform(0, 1000, N), 3) + rng.normal(0, 0.01, 3 * N),
+            "sigma": rng.uniform(0.005, 0.02, 3 * N),
+            "magnitude": rng.uniform(-12, -3, 3 * N),
+        }
+        change(columns)
+        Table(columns).write(folder / "plates.fits")
+        read_tables([folder / "plates.fits"], {name: name for name in columns})
+
+    return run
+
+
+def projected(parameter: str = "", row: str = ""):
+    """One row through `galcen project`, with another parameter or another row."""
+
+    def run(folder: Path) -> None:
+        given = {"ra": 266.1, "dec": -29.1, "pa": 30.0, "Fx": 4.37e6, "Fy": 4.37e6}
+        given |= {"det_r": 0.0, "det_o_x": 0.0, "det_o_y": 0.0, "det_p_x": 10.0, "det_p_y": 10.0}
+        lines = [f"one,{name},0,{value}" for name, value in given.items() if name != parameter.split(",")[0]]
+        changed = [f"one,{parameter.replace(',', ',0,')}"] if parameter else []
+        (folder / "params.csv").write_text("\n".join(["case,name,index,value", *lines, *changed, ""]))
+        head = "case,projection,distortion,detector,ra_deg,dec_deg\none,gnomonic,none,0,"
+        (folder / "rows.csv").write_text(f"{head}{row or '266.2,-29.2'}\n")
+        (folder / "out").mkdir()
+        project.run(folder / "params.csv", folder / "rows.csv", folder / "out/mapped.csv")
+
+    return run
+
+
 STAND_IN = "numbers for missing values in astrometry"
 BOUND = "values that cannot be"
 MEDIAN = "medians that cannot be"
 SOURCES = "sources of the survey whose values cannot be"
 COLOUR = "magnitudes of another system"
 ANGLE = "positions in other units"
+PLATE = "positions on plates that cannot be"
+PROJECT = "directions and optics that cannot be"
 GOOD = "good tables of unusual stars"
 
 CASES = [
@@ -435,6 +475,52 @@ CASES = [
         observed(times(0.0, "parallax", "pmra", "pmdec"), has_run=False),
         (),
         "taken",
+    ),
+    *(
+        Case(PLATE, example, plates(change), ("plates.fits", *words))
+        for example, change, words in (
+            (
+                "-999 in x and y",
+                lambda c: [in_rows(n, -999.0, 1)(c) for n in "xy"],
+                ("row 2 (star S1), column x: -999, like y",),
+            ),
+            (
+                "two stars of a plate at 0, 0",
+                lambda c: [in_rows(n, 0.0, 41, 42)(c) for n in "xy"],
+                ("row 42 (star S1), column x: 0", "2 such rows"),
+            ),
+            ("99.99 for magnitudes", in_rows("magnitude", 99.99, 3, 4), ("row 4 ", "DAOPHOT", "2 such rows")),
+            ("9.999 for errors", in_rows("sigma", 9.999, 3, 4), ("row 4 ", "column sigma_x: 9.999")),
+            (
+                "an error larger than the plate",
+                in_rows("sigma", 2345.0, 3),
+                ("row 4 ", "an error smaller than"),
+            ),
+            ("1e300 for x", in_rows("x", 1e300, 7), ("row 8 ", "column x: 1e+300", "a position")),
+        )
+    ),
+    Case(
+        PLATE,
+        "one star of each plate at 0, 0",
+        plates(lambda c: [in_rows(n, 0.0, 1, 41, 81)(c) for n in "xy"]),
+        (),
+        "taken",
+    ),
+    *(
+        Case(PROJECT, f"{parameter or row}", projected(parameter, row), words)
+        for parameter, row, words in (
+            (
+                "Fx,4.37",
+                "",
+                ("params.csv: line 11: Fx is 4.37", "a focal length from 10000", "another unit?"),
+            ),
+            ("det_p_x,1e-5", "", ("det_p_x is 1e-05", "a pixel size from 0.1 to 1000 um", "another unit?")),
+            ("L,21.0", "", ("L is 21", "half the side of a square from 100")),
+            ("pa,9999", "", ("pa is 9999", "an angle from -360 to 360 deg")),
+            ("", "-9999,-29", ("rows.csv: line 2: ra_deg is -9999", "a right ascension")),
+            ("", "266.2,-99", ("rows.csv: line 2: dec_deg is -99", "a declination")),
+            ("", "17.74,-29.2", ("rows.csv: line 2", "is ra_deg in hours")),
+        )
     ),
     Case(GOOD, "giants of the bulge", taken(unchanged), (), "taken"),
     Case(GOOD, "a cluster of hot stars", taken(blue_cluster), (), "taken"),

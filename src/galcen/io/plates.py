@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from galcen.errors import SchemaError
+from galcen.io.row_checks import Place, refuse_impossible_plates
 from galcen.io.table_columns import Kind
 from galcen.io.table_formats import read_batches
 
@@ -194,6 +195,10 @@ def _check_rows(part: Rows) -> None:
         values = part.columns["t"]
         strange = ~((values > 1800) & (values < 2200))
         refuse(strange, "t", values, "a Julian year from 1800 to 2200")
+    place = Place(
+        str(part.path), {}, part.row, part.star, "star", "leave such rows out (a magnitude may be nan)", None
+    )
+    refuse_impossible_plates(place, part.exposure, part.columns)
 
 
 def _epochs(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from galcen.bounds import MAPPING_BOUNDS
 from galcen.errors import SchemaError
 from galcen.io.claims import atomic
 
@@ -20,7 +21,6 @@ N_TERM = {(order + 1) * (order + 2) // 2 - 3: order for order in ORDERS}
 
 SCALARS = ("ra", "dec", "pa", "Fx", "Fy")
 CHIP = ("det_r", "det_o_x", "det_o_y", "det_p_x", "det_p_y")
-POSITIVE = ("Fx", "Fy", "L", "det_p_x", "det_p_y")
 NAMES = (*SCALARS, "L", "A", "B", *CHIP)
 
 CHOICES = {"projection": ("gnomonic", "equidistant"), "distortion": ("none", "legendre", "sip")}
@@ -80,8 +80,7 @@ def read_parameters(path: Path) -> dict[str, CaseParameters]:
         if number in own:
             raise SchemaError(f"{path}: line {line}: {name} {number} of case {case} is given twice")
         own[number] = _number(path, line, "value", value)
-        if name in POSITIVE and own[number] <= 0:
-            raise SchemaError(f"{path}: line {line}: {name} is {value}, expected a length above 0 um")
+        _check_bound(path, line, name, own[number])
     return {case: _case(path, case, given) for case, given in values.items()}
 
 
@@ -104,12 +103,9 @@ def read_directions(path: Path, *, is_inverse: bool) -> Directions:
     place = np.array(
         [[_number(path, line, name, v) for line, v in zip(lines, text[name], strict=True)] for name in wanted]
     ).reshape(2, -1)
-    if not is_inverse and (np.abs(place[1]) > 90).any():
-        row = int(np.argmax(np.abs(place[1]) > 90))
-        raise SchemaError(
-            f"{path}: line {lines[row]}: dec_deg is {place[1, row]:.10g}, expected -90 to 90; are ra_deg and "
-            "dec_deg swapped?"
-        )
+    for name, values in zip(wanted, place, strict=True):
+        for line, value in zip(lines, values.tolist(), strict=True):
+            _check_bound(path, line, name, value)
     detector = [_integer(path, line, "detector", v) for line, v in zip(lines, text["detector"], strict=True)]
     return Directions(path, text, np.array(lines, dtype=int), np.array(detector, dtype=int), place)
 
@@ -152,8 +148,6 @@ def _case(path: Path, case: str, given: dict[str, dict[int, float]]) -> CasePara
     if len(set(counts.values())) > 1:
         raise fault(f"unequal numbers of chips, {counts}; expected one value for each chip")
     scalars = [given[name][0] for name in SCALARS]
-    if abs(scalars[1]) > 90:
-        raise fault(f"dec is {scalars[1]:.10g}, expected -90 to 90 deg")
     return CaseParameters(*scalars, given.get("L", {0: SCALE_UM})[0], a, b, np.array(chips))
 
 
@@ -197,6 +191,17 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     if not math.isfinite(value):
         raise SchemaError(f"{path}: line {line}: {name} is {text!r}, expected a finite number")
     return value
+
+
+def _check_bound(path: Path, line: int, name: str, value: float) -> None:
+    """Refuse a value beyond what it can be."""
+    bound = MAPPING_BOUNDS.get(name)
+    if bound is not None and not bound.low <= value <= bound.high:
+        swapped = "; are ra_deg and dec_deg swapped?" if name == "dec_deg" else ""
+        unit = "; in another unit?" if bound.unit == "um" and value > 0 else ""
+        raise SchemaError(
+            f"{path}: line {line}: {name} is {value:.10g}, expected {bound.expected}{swapped}{unit}"
+        )
 
 
 def _integer(path: Path, line: int, name: str, text: str) -> int:

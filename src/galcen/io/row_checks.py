@@ -6,7 +6,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from galcen.bounds import BANDS, BOUNDS, DISTANCES, STAND_INS, numbers_of_nines
+from galcen.bounds import BANDS, BOUNDS, DISTANCES, PLATE_BOUNDS, STAND_INS, Bound, numbers_of_nines
 from galcen.errors import SchemaError
 
 POSITIONS = ("ra", "dec")
@@ -79,24 +79,61 @@ def refuse_impossible(
     if "ra" in columns:
         _refuse_positions(place, columns)
     for name in (name for name in BOUNDS if name in columns):
-        values, bound = columns[name], BOUNDS[name]
-        impossible = (values < bound.low) | (values > bound.high)
-        _refuse_stand_ins(place, name, values if raw is None else raw.get(name, values), values, impossible)
-        _refuse(place, name, values, np.isinf(values), f"a finite number; {place.remedy_for(name, np.inf)}")
-        if impossible.any():
-            value = values[np.argmax(impossible)]
-            has_unit = bound.unit and value and place.units
-            unit = f"if it has another unit, set {place.units}.{name}; else " if has_unit else ""
-            expected = f"{bound.expected}; {unit}{place.remedy_for(name, value)}"
-            _refuse(place, name, values, impossible, expected)
+        values = columns[name]
+        stored = values if raw is None else raw.get(name, values)
+        _refuse_beyond(place, name, BOUNDS[name], values, stored)
         if name in MAGNITUDES:
             expected = f"a magnitude; {place.remedy_for(name, 0)}"
             _refuse(place, name, values, _zero_magnitudes(values), expected)
     _refuse_disorder(place, columns)
 
 
+def refuse_impossible_plates(
+    place: Place, exposure: np.ndarray, columns: Mapping[str, Float[np.ndarray, " n_row"]]
+) -> None:
+    """Refuse positions on plates that are none, errors and magnitudes that cannot be.
+
+    Parameters
+    ----------
+    place
+        Of the rows.
+    exposure
+        Of each row.
+    columns
+        x, y, sigma_x, sigma_y, t, magnitude; NaN is a missing value.
+
+    Raises
+    ------
+    SchemaError
+        As `refuse_impossible`; also where several stars of an exposure are at x = y = 0, or at x = y = -999,
+        and where an error is larger than the plate.
+    """
+    x, y = columns["x"], columns["y"]
+    both = x == y
+    for value, archive, where in stand_ins(x, both, both):
+        expected = f"a position; {place.remedy_for('x', value)}"
+        place.refuse("x", where, f"{value:.10g}, like y: it stands for no value in {archive}", expected)
+    nought = both & (x == 0)
+    in_exposure = np.unique(exposure[nought], return_counts=True)
+    several = np.isin(exposure, in_exposure[0][in_exposure[1] > 1])
+    _refuse(place, "x", x, nought & several, f"a position (y is 0, too); {place.remedy_for('x', 0)}")
+    for name, bound in PLATE_BOUNDS.items():
+        if name in columns:
+            fewest = ENOUGH if name in ("x", "y") else 1
+            _refuse_beyond(place, name, bound, columns[name], columns[name], fewest)
+    extent = np.hypot(np.ptp(x), np.ptp(y))
+    for name in ("sigma_x", "sigma_y"):
+        expected = (
+            f"an error smaller than the {extent:.4g} from the first star to the last; see the column map"
+        )
+        _refuse(place, name, columns[name], columns[name] > extent, expected)
+
+
 def stand_ins(
-    values: Float[np.ndarray, " n"], counts: Bool[np.ndarray, " n"], impossible: Bool[np.ndarray, " n"]
+    values: Float[np.ndarray, " n"],
+    counts: Bool[np.ndarray, " n"],
+    impossible: Bool[np.ndarray, " n"],
+    fewest: int = 1,
 ) -> Iterator[tuple[float, str, Bool[np.ndarray, " n"]]]:
     """Numbers that stand for missing values, who writes them, and where they are.
 
@@ -112,6 +149,8 @@ def stand_ins(
         Which of them are not missing.
     impossible
         Which of them are beyond what the quantity can be.
+    fewest
+        So many equal ones are needed, unless they are impossible.
     """
     place = np.clip(np.searchsorted(_SORTED, values), 1, len(_SORTED) - 1)
     nearer = np.where(np.abs(values - _SORTED[place - 1]) < np.abs(values - _SORTED[place]), place - 1, place)
@@ -121,7 +160,8 @@ def stand_ins(
         value, archive = float(_SORTED[number]), _ARCHIVES[number]
         equal = hit & (nearer == number)
         others = values[counts & ~equal]
-        if (impossible & equal).any() or _stands_out(value, int(equal.sum()), others):
+        is_one = equal.sum() >= fewest and _stands_out(value, int(equal.sum()), others)
+        if is_one or (impossible & equal).any():
             yield value, archive, equal
 
 
@@ -156,6 +196,22 @@ def _refuse(
         place.refuse(name, bad, "missing" if np.isnan(value) else f"{value:.10g}", expected)
 
 
+def _refuse_beyond(
+    place: Place, name: str, bound: Bound, values: np.ndarray, stored: np.ndarray, fewest: int = 1
+) -> None:
+    """Refuse numbers for missing values, as they are stored in the table, and values beyond a bound."""
+    impossible = (values < bound.low) | (values > bound.high)
+    for value, archive, where in stand_ins(stored, np.isfinite(values), impossible, fewest):
+        expected = f"{bound.expected}; {place.remedy_for(name, value)}"
+        place.refuse(name, where, f"{value:.10g}, which stands for a missing value in {archive}", expected)
+    _refuse(place, name, values, np.isinf(values), f"a finite number; {place.remedy_for(name, np.inf)}")
+    if impossible.any():
+        value = values[np.argmax(impossible)]
+        has_unit = bound.unit and value and place.units
+        unit = f"if it has another unit, set {place.units}.{name}; else " if has_unit else ""
+        _refuse(place, name, values, impossible, f"{bound.expected}; {unit}{place.remedy_for(name, value)}")
+
+
 def _refuse_positions(place: Place, columns: Mapping[str, np.ndarray]) -> None:
     ra, dec = columns["ra"], columns["dec"]
     for name in POSITIONS:
@@ -170,15 +226,6 @@ def _refuse_positions(place: Place, columns: Mapping[str, np.ndarray]) -> None:
     nought = (ra == 0) & (dec == 0)
     if not nought.all():
         _refuse(place, "ra", ra, nought, "a position (dec is 0, too); stars without position must go")
-
-
-def _refuse_stand_ins(
-    place: Place, name: str, raw: np.ndarray, values: np.ndarray, impossible: Bool[np.ndarray, " n_row"]
-) -> None:
-    """Archives' numbers for missing values, as they stand in the table."""
-    for value, archive, where in stand_ins(raw, np.isfinite(values), impossible):
-        expected = f"{BOUNDS[name].expected}; {place.remedy_for(name, value)}"
-        place.refuse(name, where, f"{value:.10g}, which stands for a missing value in {archive}", expected)
 
 
 def _zero_magnitudes(values: np.ndarray) -> Bool[np.ndarray, " n_row"]:

@@ -142,7 +142,11 @@ def _mapped(
         lost &= np.isfinite(np.stack(results[2:])).all(axis=0)
         refuse(lost, "the pixel is 90 deg or more from the boresight; are the pixel sizes in um?")
     else:
-        refuse(lost, "the star is behind the telescope, 90 deg or more from the boresight")
+        refuse(
+            lost,
+            "the star is behind the telescope, 90 deg or more from the boresight; is ra_deg in hours, or are "
+            "the angles in radians?",
+        )
     if not (miss <= TOLERANCE_PIXEL).all():
         raise ConvergenceError(
             f"case {case}: the inverse of the distortion is missed by {np.max(miss):.2g} pixel, expected "

@@ -148,10 +148,26 @@ FAULTS = {
     "nan": ([ROW, ROW.replace("266.1", "nan")], {}, "line 3: ra_deg is 'nan', expected a finite number"),
     "text": ([ROW.replace("266.1", "17:44")], {}, "line 2: ra_deg is '17:44', expected a finite number"),
     "nan parameter": ([ROW], {"Fx": [float("nan")]}, "value is 'nan', expected a finite number"),
-    "pixel size": ([ROW], {"det_p_x": [10.0, 0.0]}, "det_p_x is 0.0, expected a length above 0 um"),
-    "focal length": ([ROW], {"Fy": [-4e6]}, "Fy is -4000000.0, expected a length above 0"),
-    "declination": ([ROW.replace("-29.05", "-91")], {}, "line 2: dec_deg is -91, expected -90 to 90"),
-    "declination of the telescope": ([ROW], {"dec": [95.0]}, "case one: dec is 95, expected -90 to 90"),
+    "pixel size": (
+        [ROW],
+        {"det_p_x": [10.0, 0.0]},
+        "det_p_x is 0, expected a pixel size from 0.1 to 1000 um",
+    ),
+    "focal length": (
+        [ROW],
+        {"Fy": [-4e6]},
+        r"Fy is -4000000, expected a focal length from 10000 to 1e\+09 um",
+    ),
+    "declination": (
+        [ROW.replace("-29.05", "-91")],
+        {},
+        "line 2: dec_deg is -91, expected a declination from -90 to 90 deg",
+    ),
+    "declination of the telescope": (
+        [ROW],
+        {"dec": [95.0]},
+        "line .: dec is 95, expected a declination from -90 to 90 deg",
+    ),
     "behind": (
         [ROW, ROW.replace("266.1", "86")],
         {},
