@@ -27,7 +27,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        results("truth.h5"),
+        results("truth.h5") if HAS_TRUTH else [],
         results("report.html"),
         results("calibration.h5") if SETTINGS.calibration.enabled else [],
         astrometry(),

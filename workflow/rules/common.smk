@@ -41,6 +41,8 @@ for _table in (*SETTINGS.catalogue.files, SETTINGS.survey_sources.table):
         )
 
 RUN = f"results/{SETTINGS.run}"
+# A survey of a table's stars has no use for the truth catalogue, which is drawn only where it is asked for by name.
+HAS_TRUTH = not (SETTINGS.survey.enabled and SETTINGS.survey_sources.table is not None)
 # Bytes of one part of a command; a command has two of them at most, and some paths.
 LONGEST_TEXT = 50_000
 # The commands of this environment come first, whatever PATH says.

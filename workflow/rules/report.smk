@@ -1,8 +1,12 @@
 rule report_page:
     input:
-        model=results("model.h5"),
-        truth=results("truth.h5"),
-        merge=results("merge.h5") if SETTINGS.catalogue.source == "model" else [],
+        model=results("model.h5") if HAS_TRUTH else [],
+        truth=results("truth.h5") if HAS_TRUTH else [],
+        merge=(
+            results("merge.h5")
+            if HAS_TRUTH and SETTINGS.catalogue.source == "model"
+            else []
+        ),
         calibration=results("calibration.h5") if SETTINGS.calibration.enabled else [],
         plan=results("survey/plan.h5") if SETTINGS.survey.enabled else [],
         plate_quality=(
@@ -40,10 +44,18 @@ rule report_page:
             "catalogue",
             "posterior",
             "extinction",
+            "survey_sources",
         ),
         flags=lambda wildcards, input: flags(
-            input, "merge", "calibration", "plan", "plate_quality", "comparison"
+            input,
+            "model",
+            "truth",
+            "merge",
+            "calibration",
+            "plan",
+            "plate_quality",
+            "comparison",
         ),
     shell:
         "galcen report-page --options {params.options:q} {params.flags:q}"
-        " -- {input.model:q} {input.truth:q} {output:q} > {log:q} 2>&1"
+        " -- {output:q} > {log:q} 2>&1"

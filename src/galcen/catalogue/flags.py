@@ -20,3 +20,6 @@ class Flag(IntFlag):
     """More than 1 per cent of the posterior lies beyond 95 per cent of the largest distance."""
     RED = 64
     """J - H above 4, where the relation for Hw is an extrapolation."""
+    NO_MAGNITUDE = 128
+    """J, H and Ks have no magnitude: class and distance are from the prior and the parallax, and magnitudes
+    are those of a star drawn from the model."""

@@ -3,7 +3,8 @@ r"""Posterior of the class and distance of observed stars, exact to a stated bou
 .. math:: p(i, D) = n_i(l, b, D) \, D^2 \, L_i(D) \, N(\varpi; 1/D, \sigma_\varpi)
 
 with the photometric likelihood L of `likelihood`, summed by `piece_sums`, on the grid of
-`distance_grid`. Nothing is normalised but the whole. Two options: L averaged over the extinctions of
+`distance_grid`; that of a star without magnitudes is 1, or with a survey's limits the fraction of
+`survey_limit`. Nothing is normalised but the whole. Two options: L averaged over the extinctions of
 `extinction_spread`, and a factor K_i(D) of `kinematic_likelihood`.
 
 Every star is computed in a batch of one fixed size whatever its neighbours, so that its
@@ -21,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from galcen.catalogue.distance_grid import (
     CLUSTER_STEPS,
-    N_LOG,
+    PRECISE,
     Grid,
     distance_grid,
     grid_class,
@@ -34,6 +35,7 @@ from galcen.catalogue.flags import Flag
 from galcen.catalogue.kinematic_likelihood import Motions, ln_kinematic
 from galcen.catalogue.likelihood import N_ISOCHRONE, Pieces
 from galcen.catalogue.piece_sums import PieceTable, ln_likelihood
+from galcen.catalogue.survey_limit import Limit, SurveyLimit, without_magnitude
 from galcen.galaxy.components import COMPONENTS, ISOCHRONE_OF
 from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
 from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density
@@ -70,6 +72,7 @@ class Options(NamedTuple):
     photometric_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     extinction_spread: Spread = None
     kinematics: bool = False
+    limit: Limit | None = None  # of stars without magnitudes
 
 
 class Data(eqx.Module):
@@ -84,6 +87,21 @@ class Data(eqx.Module):
     def take(self, rows: Int[np.ndarray, " n"]) -> "Data":
         """Some of the stars."""
         return jax.tree.map(lambda column: column[..., rows], self)
+
+
+class BatchClass(NamedTuple):
+    """What all stars of a batch share, so that they are computed alike."""
+
+    grid: int  # of `distance_grid`
+    has_sub_cells: bool  # the likelihood is averaged over them
+    is_precise: bool  # the parallax has nodes of its own
+    is_dark: bool  # there is no magnitude
+
+    @classmethod
+    def of(cls, index: int) -> "BatchClass":
+        """The class of a number."""
+        flags = index // N_GRID
+        return cls(index % N_GRID, bool(flags & 1), bool(flags & 2), bool(flags & 4))
 
 
 class Curves(NamedTuple):
@@ -103,6 +121,7 @@ def clean(stars: Stars, options: Options) -> tuple[Data, Int[np.ndarray, " n_sta
     given = np.isfinite(stars.parallax)
     used = given & np.isfinite(stars.parallax_error) & ~(stars.ruwe > options.ruwe_limit)
     flags = np.where(seen.all(axis=0), 0, Flag.MISSING_BAND)
+    flags |= np.where(seen.any(axis=0), 0, Flag.NO_MAGNITUDE)
     flags |= np.where((seen & ~has_error).any(axis=0), Flag.NO_ERROR, 0)
     flags |= np.where(given & ~used, Flag.PARALLAX_UNUSED, 0)
     data = Data(
@@ -123,31 +142,38 @@ class Evaluator:
         self.options = options
         self._discs = DiscVelocities.build(galaxy.kinematics.shu) if options.kinematics else None
         self._table = PieceTable.build(Pieces.build(galaxy.intervals, options.error_floor))
+        self._limit = None if options.limit is None else SurveyLimit.build(galaxy.intervals, options.limit)
 
-    def classes(self, line: Sightlines) -> Int[np.ndarray, " n_star"]:
-        """Class of each star by its grid and number of extinctions; a batch holds stars of one class."""
+    def classes(self, line: Sightlines, data: Data) -> Int[np.ndarray, " n_star"]:
+        """Number of the `BatchClass` of each star; a batch holds stars of one class."""
         grid = grid_class(impact_parameter(self.galaxy.frame, np.asarray(line.lon), np.asarray(line.lat)))
-        if self.options.extinction_spread != "sub_cells":
-            return grid
-        return grid + N_GRID * has_sub_cells(self.galaxy, line)
+        flags = 2 * is_precise(data) + 4 * without_magnitude(data.inverse_error)
+        if self.options.extinction_spread == "sub_cells":
+            flags += has_sub_cells(self.galaxy, line)
+        return grid + N_GRID * flags
 
     def curves(self, data: Data, line: Sightlines, class_index: int) -> Curves:
         """p(i, D) of exactly `BATCH` stars of one class."""
-        grid = distance_grid(
-            self.galaxy.frame, line.lon, line.lat, class_index % N_GRID, self.options.dist_max
-        )
+        kind = BatchClass.of(class_index)
+        grid = self._grid(data, line, kind)
         ln_motion = self._ln_motion(data, line, grid.dist)
         target, ln_prior, ln_largest = _prepare(self.galaxy, data, line, grid, ln_motion)
-        if self.options.extinction_spread is None:
+        if self.options.extinction_spread is None and not kind.is_dark:
             likelihood, chi2_min = ln_likelihood(
                 self._table, np.asarray(target), np.asarray(data.inverse_error), np.asarray(ln_largest)
             )
         else:
-            likelihood, chi2_min = self._averaged(
-                data, line, class_index, grid.coarse, np.asarray(ln_largest)
-            )
+            likelihood, chi2_min = self._averaged(data, line, kind, grid.coarse, np.asarray(ln_largest))
         density, ln_scale = _combine(likelihood, ln_prior, data, grid, chi2_min > OUTLIER_CHI2)
         return Curves(grid.dist, np.asarray(density), np.asarray(ln_scale), chi2_min)
+
+    def _grid(self, data: Data, line: Sightlines, kind: BatchClass) -> Grid:
+        parallax = None
+        if kind.is_precise:
+            parallax = np.asarray(data.parallax), 1.0 / np.asarray(data.inverse_parallax_error)
+        return distance_grid(
+            self.galaxy.frame, line.lon, line.lat, kind.grid, self.options.dist_max, parallax
+        )
 
     def at(
         self, data: Data, line: Sightlines, class_index: int, dist: Float[np.ndarray, "n_star n_dist"]
@@ -165,7 +191,7 @@ class Evaluator:
         likelihood, chi2 = self._averaged(
             data.take(rows),
             line.take(rows),
-            class_index,
+            BatchClass.of(class_index),
             dist.reshape(-1, 1),
             np.asarray(_by_isochrone(ln_p)).reshape(N_ISOCHRONE, -1, 1),
         )
@@ -184,22 +210,41 @@ class Evaluator:
         self,
         data: Data,
         line: Sightlines,
-        class_index: int,
+        kind: BatchClass,
         dist: Float[np.ndarray, "n_star n_dist"],
         ln_largest: Float[np.ndarray, "10 n_star n_dist"],
     ) -> tuple[Float[np.ndarray, "10 n_star n_dist"], Float[np.ndarray, " n_star"]]:
         """Ln L averaged over extinctions, and the smallest chi-square with any of them."""
         total = np.full(ln_largest.shape, -np.inf)
         chi2_min = np.full(len(dist), np.inf)
-        nodes = extinctions(self.galaxy, line, self.options.extinction_spread, class_index >= N_GRID)
+        nodes = extinctions(self.galaxy, line, self.options.extinction_spread, kind.has_sub_cells)
         for reddening, weight in zip(*nodes, strict=True):
             target = _targets(data, eqx.tree_at(lambda one: one.reddening, line, reddening), dist)
-            part, chi2 = ln_likelihood(
-                self._table, np.asarray(target), np.asarray(data.inverse_error), ln_largest
-            )
+            if kind.is_dark:
+                part = ln_within(self._limit, -np.asarray(target))
+                chi2 = np.where(np.isfinite(part).any(axis=(0, 2)), 0.0, np.inf)
+            else:
+                part, chi2 = ln_likelihood(
+                    self._table, np.asarray(target), np.asarray(data.inverse_error), ln_largest
+                )
             total = np.logaddexp(total, part + np.log(weight))
             chi2_min = np.minimum(chi2_min, chi2)
         return total, chi2_min
+
+
+def is_precise(data: Data) -> Bool[np.ndarray, " n_star"]:
+    """Which stars have a parallax that the common distances do not resolve."""
+    return np.asarray(data.parallax) * np.asarray(data.inverse_parallax_error) > 1.0 / PRECISE
+
+
+def ln_within(
+    limit: SurveyLimit | None, shift: Float[np.ndarray, "3 n_star n_dist"]
+) -> Float[np.ndarray, "10 n_star n_dist"]:
+    """Ln of the fraction of each isochrone's living stars that a survey sees, all of them without limits."""
+    if limit is None:
+        return np.zeros((N_ISOCHRONE, *shift.shape[1:]))
+    with np.errstate(divide="ignore"):
+        return np.log(limit.fraction(shift))
 
 
 @eqx.filter_jit
@@ -240,7 +285,7 @@ def _prepare(
     largest = jnp.full((N_ISOCHRONE, n_star, n_coarse), -jnp.inf)
     stars = jnp.arange(n_star)[:, None]
     for m in range(-1, 3):
-        where = jnp.where(is_near, N_LOG + nearest + m, jnp.minimum(grid.order, N_LOG - 1))
+        where = jnp.where(is_near, grid.n_far + nearest + m, jnp.minimum(grid.order, grid.n_far - 1))
         largest = largest.at[:, stars, where].max(mass)
     return target, ln_prior, largest
 

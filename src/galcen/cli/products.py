@@ -31,10 +31,10 @@ def truth(
 
 
 def report_page(
-    model: InputFile,
-    truth: InputFile,
     output: Annotated[Path, Output("report")],
     options: Sections = "{}",
+    model: OptionalFile = None,
+    truth: OptionalFile = None,
     merge: OptionalFile = None,
     calibration: OptionalFile = None,
     plan: OptionalFile = None,
@@ -45,7 +45,7 @@ def report_page(
     from galcen.stages import report_page as stage  # deferred: keeps --help fast
 
     astrometry = stage.Astrometry(plan, plate_quality, comparison)
-    stage.run(model, truth, output, options, merge, calibration, astrometry)
+    stage.run(output, options, model, truth, merge, calibration, astrometry)
 
 
 def export(

@@ -1,11 +1,28 @@
 """Sections `posterior` and `draw`: from observed stars to true values."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from galcen.config.base import Section, Within
 from galcen.config.bounds import MagnitudeError
+
+
+class Limit(Section):
+    """Magnitudes within which a survey has its stars."""
+
+    band: Literal["J", "H", "Ks"] = "Ks"
+    """Band of the limits."""
+    bright: Annotated[float, Within(-10, 35)] = -10.0
+    """Brightest magnitude [mag]."""
+    faint: Annotated[float, Within(-10, 35)]
+    """Faintest magnitude [mag]."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.bright < self.faint:
+            raise ValueError(f"bright = {self.bright} must be below faint = {self.faint}")
+        return self
 
 
 class Posterior(Section):
@@ -43,6 +60,10 @@ class Posterior(Section):
     """Average the likelihood over the extinction of a cell: a number is the relative spread of a
     log-normal E(J-Ks) about the mean of the map, `sub_cells` takes the 25 finer values of the map
     where there are some. The method is then `exact` for every star."""
+    limit: Limit | None = None
+    """Magnitudes within which stars without any magnitude are, as their survey sees no others: their prior is
+    then the density of the stars that are within the limits as seen at each distance. null: every living
+    star of the model counts, most of them M dwarfs, however faint they would be."""
     kinematics: bool = False
     """Use the observed proper motions and radial velocities with the model's velocities. The method
     is then `exact` for stars that have any."""

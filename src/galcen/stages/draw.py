@@ -102,6 +102,7 @@ def _realisation(
         dist,
         settings.extinction_spread,
         stars.a_ks,
+        settings.limit,
     )
     place = comp, np.radians(common["glon"]), np.radians(common["glat"]), dist
     motion = phase_space(galaxy, stage_key(seed, f"velocity {realisation}"), stars.source_id, *place)

@@ -17,6 +17,7 @@ from galcen.catalogue.gaia_distance import PublishedDistance, is_usable
 from galcen.catalogue.kinematic_likelihood import Motions
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
 from galcen.catalogue.sampling import Summary, summarise, uniform_numbers
+from galcen.catalogue.survey_limit import Limit
 from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
@@ -47,6 +48,7 @@ def kernel_options(options: Posterior) -> kernel.Options:
         tuple(options.photometric_offset.get(band, 0.0) for band in ("J", "H", "Ks")),
         options.extinction_spread,
         options.kinematics,
+        None if options.limit is None else Limit(*options.limit.model_dump().values()),
     )
 
 
@@ -134,10 +136,10 @@ def _infer_fast(
 ) -> None:
     """Stars with three errors at the floor, but for those that the table does not cover.
 
-    Nor does it serve stars with motions that are used, and those with a published distance.
+    Nor does it serve stars with motions that are used, with a precise parallax, or a published distance.
     """
     at_floor = np.abs(data.inverse_error * options.error_floor - 1.0) < 1e-9
-    able = at_floor.all(axis=0) & (out["dist_source"] != BAILER_JONES)
+    able = at_floor.all(axis=0) & (out["dist_source"] != BAILER_JONES) & ~kernel.is_precise(data)
     if data.motions is not None:
         able &= ~np.asarray(data.motions.seen()).any(axis=0)
     rows = np.flatnonzero(able)
@@ -173,14 +175,14 @@ def _infer_exactly(
     by_gaia = out["dist_source"] == BAILER_JONES
     for some, members in _by_motion(data):
         for rows, mine, index in _batches(
-            evaluator, line, np.flatnonzero(members & ~out["is_fast"] & ~by_gaia)
+            evaluator, line, some, np.flatnonzero(members & ~out["is_fast"] & ~by_gaia)
         ):
             curves = evaluator.curves(some.take(rows), line.take(rows), index)
             summary = summarise(uniform[rows], curves.dist, curves.density, curves.ln_scale)
             _keep(summary, curves.chi2_min, mine, out)
         if published is None:
             continue
-        for rows, mine, index in _batches(evaluator, line, np.flatnonzero(members & by_gaia)):
+        for rows, mine, index in _batches(evaluator, line, some, np.flatnonzero(members & by_gaia)):
             stars = some.take(rows), line.take(rows), index, published.take(rows), uniform[rows]
             _keep(*gaia_distance.infer_stars(evaluator, *stars), mine, out)
 
@@ -195,10 +197,10 @@ def _by_motion(data: kernel.Data) -> list[tuple[kernel.Data, np.ndarray]]:
 
 
 def _batches(
-    evaluator: kernel.Evaluator, line: Sightlines, stars: np.ndarray
+    evaluator: kernel.Evaluator, line: Sightlines, data: kernel.Data, stars: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Rows of full batches of one class, the stars they are for, and the class."""
-    classes = evaluator.classes(line.take(stars))
+    classes = evaluator.classes(line.take(stars), data.take(stars))
     for index in np.unique(classes):
         members = stars[classes == index]
         for start in range(0, len(members), kernel.BATCH):

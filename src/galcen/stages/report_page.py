@@ -11,10 +11,11 @@ import numpy as np
 from galcen import config
 from galcen.catalogue import posterior as kernel
 from galcen.catalogue.flags import Flag
-from galcen.catalogue.tiling import tiles_of
+from galcen.catalogue.tiling import CELL_DEG, tiles_of
 from galcen.config.inference import Posterior
+from galcen.errors import ConfigError
 from galcen.galaxy.components import COMPONENTS
-from galcen.galaxy.model import Galaxy, sightlines
+from galcen.galaxy.model import Galaxy, colour_excess, sightlines
 from galcen.io.hdf5 import open_product, read_columns, read_table
 from galcen.io.schema import CALIBRATION, MERGE_QUALITY, TRUTH
 from galcen.io.text import write_text
@@ -41,41 +42,45 @@ class Astrometry(NamedTuple):
 
 
 def run(
-    model: Path,
-    truth: Path,
     output: Path,
     options: dict[str, Any],
+    model: Path | None = None,
+    truth: Path | None = None,
     merge: Path | None = None,
     calibration: Path | None = None,
     astrometry: Astrometry | None = None,
 ) -> None:
-    """Read the truth catalogue, and what there is beside it, and write the page.
+    """Read the truth catalogue, where there is one, and what there is beside it, and write the page.
 
     Parameters
     ----------
-    model, truth
-        The Galaxy model, and the truth catalogue.
     output
         The page.
     options
         Sections of the configuration.
+    model, truth
+        The Galaxy model, and the truth catalogue; a run that surveys the stars of a table has neither.
     merge, calibration
         What judges merge and posterior.
     astrometry
         Products of the mock survey.
+
+    Raises
+    ------
+    ConfigError
+        There is a model without truth catalogue, or the other way round.
     """
     options = config.filled(
         options,
-        ("run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction"),
+        ("run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction", "survey_sources"),
         "options of report-page",
     )
-    galaxy = load_galaxy(model)
-    with open_product(truth, TRUTH.name) as file:
-        columns = read_columns(file, TRUTH)
-        commit = str(file.attrs["git_commit"])
-    sections = [_summary(columns, options, commit)]
-    if len(columns["comp"]):
-        sections += _figures(galaxy, columns, options)
+    if (model is None) != (truth is None):
+        raise ConfigError("--model and --truth belong together; give both of them, or neither")
+    if model is None or truth is None:
+        subject, sections = "survey", [_sources(options)]
+    else:
+        subject, sections = "truth catalogue", _catalogue(model, truth, options)
     if merge is not None:
         sections += _merge(merge)
     if calibration is not None:
@@ -86,8 +91,26 @@ def run(
         sections += comparison_sections(astrometry.comparison) if astrometry.comparison else []
     sections.append(_timings(output.parent / "benchmarks"))
     sections.append(f"<h2>Configuration</h2><pre>{json.dumps(options, indent=1)}</pre>")
-    write_text(output, page.page(f"galcen: truth catalogue of run {options['run']}", sections))
+    write_text(output, page.page(f"galcen: {subject} of run {options['run']}", sections))
     log.info("wrote %s", output)
+
+
+def _catalogue(model: Path, truth: Path, options: dict[str, Any]) -> list[str]:
+    """The truth catalogue in numbers and figures."""
+    with open_product(truth, TRUTH.name) as file:
+        columns = read_columns(file, TRUTH)
+        commit = str(file.attrs["git_commit"])
+    sections = [_summary(columns, options, commit)]
+    if len(columns["comp"]):
+        sections += _figures(load_galaxy(model), columns, options)
+    return sections
+
+
+def _sources(options: dict[str, Any]) -> str:
+    """What stands for the truth catalogue: the table whose stars the survey observes."""
+    table = options.get("survey_sources", {}).get("table") or {}
+    rows = [["stars of the survey", str(table.get("path", "unknown"))], ["seed", str(options["seed"])]]
+    return page.table("Summary", ["", ""], rows, "The stars are a table's: no truth catalogue was drawn.")
 
 
 def _summary(columns: dict[str, np.ndarray], options: dict[str, Any], commit: str) -> str:
@@ -105,15 +128,16 @@ def _summary(columns: dict[str, np.ndarray], options: dict[str, Any], commit: st
 
 def _figures(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, Any]) -> list[str]:
     tiles = tiles_of(options["footprint"], options["tiling"])
-    lon = slice(min(t.i_lon for t in tiles), max(t.i_lon + t.n_lon for t in tiles))
-    lat = slice(min(t.i_lat for t in tiles), max(t.i_lat + t.n_lat for t in tiles))
     bounds = np.array([t.bounds for t in tiles])
     field = (bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max())
-    maps = sky.maps(columns["glon"], columns["glat"], np.asarray(galaxy.reddening.mean)[lon, lat], field)
+    maps = sky.maps(columns["glon"], columns["glat"], _excess(galaxy, field), field)
     known = bool((columns["true_comp"] >= 0).any())
     return [
         page.figure(
-            "The field", png(maps), "Stars of the catalogue and the reddening of the bulge, by cell."
+            "The field",
+            png(maps),
+            "Stars of the catalogue and the reddening of the bulge (off its map, of the line of sight), "
+            "by cell.",
         ),
         page.figure(
             "Classes", png(stars.classes(columns)), "Components of the drawn stars; bars show Poisson errors."
@@ -135,6 +159,16 @@ def _figures(galaxy: Galaxy, columns: dict[str, np.ndarray], options: dict[str, 
         ),
         _distances(columns),
     ]
+
+
+def _excess(galaxy: Galaxy, field: tuple[float, float, float, float]) -> np.ndarray:
+    """E(J-Ks) [mag] of the cells between two longitudes and two latitudes [deg]."""
+    lon, lat = (
+        low + CELL_DEG * (np.arange(round((high - low) / CELL_DEG)) + 0.5)
+        for low, high in (field[:2], field[2:])
+    )
+    centres = np.meshgrid(lon, lat, indexing="ij")
+    return colour_excess(galaxy, *(angle.ravel() for angle in centres)).reshape(len(lon), len(lat))
 
 
 def _merge(path: Path) -> list[str]:
@@ -168,7 +202,7 @@ def _examples(
         one = {name: np.repeat(values[row : row + 1], kernel.BATCH) for name, values in columns.items()}
         data, _ = kernel.clean(stars_of(one), evaluator.options)
         line = sightlines(galaxy, one["glon"], one["glat"], stars_of(one).a_ks)
-        curves = evaluator.curves(data, line, int(evaluator.classes(line)[0]))
+        curves = evaluator.curves(data, line, int(evaluator.classes(line, data)[0]))
         title = (
             f"J-Ks = {colour[row]:.2f}, Ks = {columns['mks'][row]:.2f}, "
             f"l = {columns['glon'][row]:.3f}, b = {columns['glat'][row]:.3f}"

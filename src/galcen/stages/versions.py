@@ -12,7 +12,7 @@ VERSIONS = {
     "calibrate": 1,
     "truth": 5,
     "joint_plates": 2,
-    "report_page": 4,
+    "report_page": 5,
     "survey_sources": 3,
     "exposure_plan": 1,
     "expose": 2,

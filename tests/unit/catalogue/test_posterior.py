@@ -228,8 +228,10 @@ def test_agrees_with_the_plain_twin(galaxy, options, result, row):
     star = columns_of(STARS[row : row + 1])
     line = sightlines(galaxy, star["glon"], star["glat"])
     evaluator = Evaluator(galaxy, kernel_options(options))
-    dist = distance_grid(galaxy.frame, line.lon, line.lat, int(evaluator.classes(line)[0]), 20000.0).dist
     stars = stars_of(star)
+    data, _ = clean(stars, kernel_options(options))
+    index = int(evaluator.classes(line, data)[0])
+    dist = distance_grid(galaxy.frame, line.lon, line.lat, index, 20000.0).dist
     shift = np.asarray(extinction(line, dist) + distance_modulus(dist))[:, 0]
     seen = np.isfinite(stars.mag[:, 0])
     error = np.where(seen, np.maximum(stars.error[:, 0], 0.1), np.inf)
