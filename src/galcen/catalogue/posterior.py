@@ -222,7 +222,7 @@ class Evaluator:
             target = _targets(data, eqx.tree_at(lambda one: one.reddening, line, reddening), dist)
             if kind.is_dark:
                 part = ln_within(self._limit, -np.asarray(target))
-                chi2 = np.where(np.isfinite(part).any(axis=(0, 2)), 0.0, np.inf)
+                chi2 = _parallax_chi2(data, dist, np.isfinite(part).any(axis=0))
             else:
                 part, chi2 = ln_likelihood(
                     self._table, np.asarray(target), np.asarray(data.inverse_error), ln_largest
@@ -235,6 +235,15 @@ class Evaluator:
 def is_precise(data: Data) -> Bool[np.ndarray, " n_star"]:
     """Which stars have a parallax that the common distances do not resolve."""
     return np.asarray(data.parallax) * np.asarray(data.inverse_parallax_error) > 1.0 / PRECISE
+
+
+def _parallax_chi2(
+    data: Data, dist: Float[np.ndarray, "n_star n_dist"], is_seen: Bool[np.ndarray, "n_star n_dist"]
+) -> Float[np.ndarray, " n_star"]:
+    """By how much a survey's limits worsen the chi-square of the parallax; infinite where they leave no star."""
+    excess = np.asarray(data.parallax)[:, None] - 1000.0 / dist
+    chi2 = (excess * np.asarray(data.inverse_parallax_error)[:, None]) ** 2
+    return np.where(is_seen, chi2, np.inf).min(axis=1) - chi2.min(axis=1)
 
 
 def ln_within(

@@ -19,7 +19,7 @@ from galcen.galaxy.kinematics import build_kinematics
 from galcen.galaxy.model import Galaxy, Sightlines, sightlines
 from galcen.galaxy.normalisation import normalisation
 from galcen.galaxy.tables import ModelTables
-from galcen.io.extinction_table import read_extinction
+from galcen.io.directions import read_directions
 from galcen.io.hdf5 import create, open_product
 from galcen.io.model_tables import read_tables
 from galcen.io.modules import read_module, write_module
@@ -37,7 +37,8 @@ def build_outside(extinction: Extinction) -> Outside | None:
     if given is None:
         return None
     if isinstance(given, str):
-        return Outside(*read_extinction(Path(given)), screen=screen)
+        table = read_directions(Path(given), "a_ks")
+        return Outside(table["glon"], table["glat"], table["a_ks"], screen=screen)
     return Outside.everywhere(given, screen)
 
 

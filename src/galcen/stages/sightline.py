@@ -1,6 +1,8 @@
 """Look at the Galaxy model along one line of sight: counts, distances, motions, extinction."""
 
+import csv
 import hashlib
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -9,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from galcen.bounds import BOUNDS
 from galcen.cache import cache_folder
 from galcen.catalogue.distance_grid import distance_grid, grid_class, impact_parameter
 from galcen.catalogue.forward import Window, point_gaps, selected_fraction
@@ -20,13 +23,21 @@ from galcen.constants import SR_PER_ARCMIN2
 from galcen.errors import ConfigError, SchemaError
 from galcen.galaxy import binned
 from galcen.galaxy.components import COMPONENTS, HALO, NSC
-from galcen.galaxy.extinction.map import colour_excess
 from galcen.galaxy.imf import imf
-from galcen.galaxy.model import Galaxy, Sightlines, extinction, number_density, sightlines
+from galcen.galaxy.model import (
+    Galaxy,
+    Sightlines,
+    colour_excess,
+    extinction,
+    number_density,
+    sightlines,
+)
 from galcen.galaxy.photometry import distance_modulus
 from galcen.galaxy.tables import CELL_DEG
+from galcen.io.directions import read_directions
 from galcen.random import stage_key
 from galcen.stages import galaxy_model
+from galcen.stages.galaxy_model import known_sightlines
 from galcen.stages.versions import VERSIONS
 
 DIST_MAX = 20000.0
@@ -55,23 +66,105 @@ def inspect(
     law: str,
     reference_switches: bool,
     form: str,
+    outside: float | None = None,
 ) -> str:
     """The answer of `galcen sightline`, as a table or as JSON."""
+    if form not in ("table", "json"):
+        raise ConfigError(f"--format {form}: expected table or json")
+    galaxy, window = _model(band, bright, faint, law, reference_switches, outside)
+    area = _area(area_arcmin2, b)
+    answer = summarise(galaxy, l, b, window, area, reference_switches)
+    return json.dumps(answer) if form == "json" else _table(answer, l, b, band, window, area)
+
+
+def inspect_table(
+    path: Path,
+    *,
+    band: str,
+    bright: float,
+    faint: float,
+    area_arcmin2: float | None,
+    law: str,
+    reference_switches: bool,
+    form: str,
+    outside: float | None = None,
+) -> str:
+    """The answer of `galcen sightline --table`: one direction a row, as a table, as CSV or as JSON.
+
+    Nothing is computed before all rows are checked.
+    """
+    if form not in ("table", "csv", "json"):
+        raise ConfigError(f"--format {form}: expected table, csv or json")
+    galaxy, window = _model(band, bright, faint, law, reference_switches, outside)
+    places = read_directions(path)
+    names = np.array([f"{path}: row {row}" for row in places["row"]])
+    known_sightlines(galaxy, places["glon"], places["glat"], None, names)
+    answers = []
+    for row, lon, lat in zip(*(places[name].tolist() for name in ("row", "glon", "glat")), strict=True):
+        area = _area(area_arcmin2, lat)
+        answer = summarise(galaxy, lon, lat, window, area, reference_switches, motions=form != "table")
+        answers.append({"row": row, "l": lon, "b": lat, "area_arcmin2": area, **answer})
+    if form == "json":
+        return json.dumps(answers)
+    flat = [_flat(answer) for answer in answers]
+    if form == "table":
+        return _short(answers, band, window)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue().rstrip("\n")
+
+
+def _flat(answer: dict) -> dict:
+    """One level of names: those of a component's values begin with its name."""
+    components = answer["components"].items()
+    inner = {f"{name}_{key}": value for name, values in components for key, value in values.items()}
+    return {key: value for key, value in answer.items() if key != "components"} | inner
+
+
+def _short(answers: list[dict], band: str, window: Window) -> str:
+    """A line a direction: extinction, and stars by component."""
+    names = list(answers[0]["components"])
+    lines = [
+        f"stars with {window.bright:g} < {band} < {window.faint:g}; --format csv has all values",
+        f"{'row':>6s} {'l [deg]':>10s} {'b [deg]':>9s} {'E(J-Ks)':>8s} {'A_Ks':>7s} {'arcmin2':>8s} "
+        f"{'stars':>10s} " + " ".join(f"{name:>9s}" for name in names),
+    ]
+    for one in answers:
+        counts = [one["components"][name]["count"] for name in names]
+        lines.append(
+            f"{one['row']:6d} {one['l']:10.4f} {one['b']:9.4f} {one['ejk']:8.3f} {one['a_ks_at_gc']:7.3f} "
+            f"{one['area_arcmin2']:8.4g} {sum(counts):10.4g} " + " ".join(f"{count:9.3g}" for count in counts)
+        )
+    return "\n".join(lines)
+
+
+def _area(area_arcmin2: float | None, lat_deg: float) -> float:
+    """The solid angle [arcmin2]; that of a cell of the map without one."""
+    return (
+        area_arcmin2
+        if area_arcmin2 is not None
+        else (60 * CELL_DEG) ** 2 * float(np.cos(np.radians(lat_deg)))
+    )
+
+
+def _model(
+    band: str, bright: float, faint: float, law: str, reference_switches: bool, outside: float | None
+) -> tuple[Galaxy, Window]:
+    """The Galaxy model and the magnitude limits that the options ask for."""
     if band not in BANDS:
         raise ConfigError(f"--band {band}: expected one of {', '.join(BANDS)}")
     if not bright < faint:
         raise ConfigError(f"--bright {bright} must be below --faint {faint}")
-    if form not in ("table", "json"):
-        raise ConfigError(f"--format {form}: expected table or json")
+    if outside is not None and not 0 <= outside <= BOUNDS["a_ks"].high:
+        raise ConfigError(f"--outside {outside}: expected an A_Ks from 0 to {BOUNDS['a_ks'].high:g} mag")
     if law not in ("WC19", "N09", "AG17"):
         raise ConfigError(f"--law {law}: expected WC19, N09 or AG17")
     relation = band if band in ("HwA", "HwB") else "HwA"
     options = GalaxyOptions(hw=relation, **(REFERENCE if reference_switches else {}))
-    galaxy = cached_galaxy(options, Extinction(law=law))
-    area = area_arcmin2 if area_arcmin2 is not None else (60 * CELL_DEG) ** 2 * float(np.cos(np.radians(b)))
-    window = Window("Hw" if band.startswith("Hw") else band, bright, faint)
-    answer = summarise(galaxy, l, b, window, area, reference_switches)
-    return json.dumps(answer) if form == "json" else _table(answer, l, b, band, window, area)
+    galaxy = cached_galaxy(options, Extinction(law=law, outside=outside))
+    return galaxy, Window("Hw" if band.startswith("Hw") else band, bright, faint)
 
 
 def cached_galaxy(options: GalaxyOptions, dust: Extinction) -> Galaxy:
@@ -124,9 +217,7 @@ def summarise(
     return {
         "components": components,
         **dict(zip(("a_j_at_gc", "a_h_at_gc", "a_ks_at_gc"), map(float, centre), strict=True)),
-        "ejk": float(
-            colour_excess(galaxy.reddening, np.array([lon_deg]), np.array([lat_deg]), galaxy.sub_cells)[0]
-        ),
+        "ejk": float(colour_excess(galaxy, np.array([lon_deg]), np.array([lat_deg]))[0]),
     }
 
 
@@ -139,7 +230,8 @@ def selected_rates(
     line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
     if not np.isfinite(line.reddening).all():
         raise ConfigError(
-            f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5)"
+            f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5); give "
+            "--outside, the extinction there in Ks [mag]"
         )
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat))[0])
     if reference:

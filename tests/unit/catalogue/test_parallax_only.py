@@ -21,7 +21,7 @@ from galcen.stages.galaxy_model import build_galaxy
 from galcen.stages.posterior import infer, kernel_options, stars_of
 
 NONE = np.nan
-# l, b [deg], parallax and error [mas]: those of the field, a precise one, a nearby and a negative one, and two
+# l, b [deg], parallax and error [mas]: two of the field, precise ones, a negative one, and two
 # off the map.
 STARS = np.array(
     [
@@ -58,7 +58,7 @@ def options(**posterior: Any) -> Any:
 
 
 def by_quadrature(galaxy: Galaxy, star: np.ndarray, limit: dict[str, Any] | None) -> tuple[np.ndarray, ...]:
-    """Class probabilities, distances at 16, 50 and 84 per cent, and the evidence, on a fine grid of distances."""
+    """Class probabilities, distances at 16, 50 and 84 per cent, and the evidence, on a fine grid."""
     lon, lat, parallax, error = star
     near = 1000.0 / (parallax + error * np.linspace(8, -8, 4001)) if parallax > 8 * error else []
     dist = np.unique(np.clip(np.concatenate([np.geomspace(1.0, 20000.0, 8001), near]), 1.0, 20000.0))
