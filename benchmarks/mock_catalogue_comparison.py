@@ -357,7 +357,7 @@ def infer_by_product(galaxy: Galaxy, lon: np.ndarray, lat: np.ndarray, stars: St
     evaluator = Evaluator(galaxy, Options(ERROR, dist_max=DIST_MAX))
     data, _ = clean(stars, evaluator.options)
     line = sightlines(galaxy, lon, lat)
-    grids = evaluator.classes(line)
+    grids = evaluator.classes(line, data)
     result = Result(np.empty((len(GROUPS), len(lon))), np.empty(len(lon)))
     for grid in np.unique(grids):
         members = np.flatnonzero(grids == grid)

@@ -1,19 +1,22 @@
-"""Posteriors of stars off the reddening map, whose sightlines are made by hand."""
+"""Posteriors of stars off the reddening map, by the pipeline, with the extinction of each direction."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
 from galcen import config
 from galcen.catalogue.forward import point_gaps
 from galcen.catalogue.posterior import BATCH, Curves, Evaluator, Options, Stars, clean
-from galcen.catalogue.sampling import summarise
-from galcen.galaxy.extinction.law import wang_chen_2019
-from galcen.galaxy.model import Galaxy, Sightlines
+from galcen.config.inference import Posterior
+from galcen.galaxy.extinction.outside import Outside
+from galcen.galaxy.model import Galaxy, Sightlines, sightlines
 from galcen.io.model_tables import read_tables
 from galcen.stages.galaxy_model import build_galaxy
+from galcen.stages.posterior import infer
 
 KS_PER_V = 0.078  # A_Ks / A_V (Wang & Chen 2019, ApJ 877, 116, Table 3)
 
@@ -34,6 +37,7 @@ class Points(NamedTuple):
     weight: Float[np.ndarray, " n"]
 
 
+@cache
 def default_galaxy() -> Galaxy:
     """The model of the default configuration."""
     settings = config.parse({})
@@ -45,15 +49,20 @@ def layer(
     lat_deg: Float[np.ndarray, " n_star"],
     a_v: Float[np.ndarray, " n_star"],
 ) -> Sightlines:
-    """Sightlines through the model's plane-parallel dust layer, with A_V [mag] of the whole column.
+    """Sightlines through the model's plane-parallel dust layer, with A_V [mag] of the whole column."""
+    lon, lat = np.asarray(lon_deg), np.asarray(lat_deg)
+    return sightlines(with_dust(default_galaxy(), lon, lat, KS_PER_V * np.asarray(a_v)), lon, lat)
 
-    The profile is scaled to 1 at the distance of the bulge's red clump, a formula that means nothing at
-    other longitudes: the cell is put at that of the centre, where it is 8 kpc and, for abs(b) > 4 deg,
-    outside of the layer.
-    """
-    law = wang_chen_2019()
-    reddening = law[:, None] * np.asarray(a_v) * KS_PER_V / law[2]
-    return Sightlines(np.radians(lon_deg), np.radians(lat_deg), np.zeros_like(lat_deg), lat_deg, reddening)
+
+def with_dust(
+    galaxy: Galaxy,
+    lon_deg: Float[np.ndarray, " n_star"],
+    lat_deg: Float[np.ndarray, " n_star"],
+    a_ks: Float[np.ndarray, " n_star"],
+) -> Galaxy:
+    """The model with A_Ks [mag] of these directions, as the option `extinction.outside` gives it."""
+    outside = Outside(np.asarray(lon_deg), np.asarray(lat_deg), np.asarray(a_ks))
+    return eqx.tree_at(lambda one: one.outside, galaxy, outside, is_leaf=lambda part: part is None)
 
 
 def each_batch(
@@ -62,7 +71,7 @@ def each_batch(
     """Rows of the stars of a batch, and p(i, D) of as many stars as a batch has."""
     data, _ = clean(stars, options)
     evaluator = Evaluator(galaxy, options)
-    classes = evaluator.classes(line)
+    classes = evaluator.classes(line, data)
     for grid in np.unique(classes):
         members = np.flatnonzero(classes == grid)
         for start in range(0, len(members), BATCH):
@@ -73,16 +82,19 @@ def each_batch(
 
 
 def posteriors(galaxy: Galaxy, stars: Stars, line: Sightlines, options: Options) -> Found:
-    """Class probabilities and quantiles of the distance of each star."""
-    n_star = len(stars.source_id)
-    probability, quantile, chi2 = np.empty((12, n_star)), np.empty((3, n_star)), np.empty(n_star)
-    draws = np.full((BATCH, 2, 1), 0.5)
-    for mine, curves in each_batch(galaxy, stars, line, options):
-        summary = summarise(draws, curves.dist, curves.density, curves.ln_scale)
-        probability[:, mine] = np.asarray(summary.probability)[:, : len(mine)]
-        quantile[:, mine] = np.asarray(summary.quantile)[:, : len(mine)]
-        chi2[mine] = curves.chi2_min[: len(mine)]
-    return Found(probability, quantile, chi2)
+    """Class probabilities and quantiles of the distance of each star, by the stage `posterior`."""
+    place = {"glon": np.degrees(line.lon), "glat": np.degrees(line.lat)}
+    measured = {
+        "parallax_obs": stars.parallax,
+        "parallax_obs_error": stars.parallax_error,
+        "ruwe": stars.ruwe,
+    }
+    for band, name in enumerate(("mj", "mh", "mks")):
+        measured |= {name: stars.mag[band], f"{name}_error": stars.error[band]}
+    chosen = Posterior(method="exact", error_floor=options.error_floor, n_sample=1)
+    dusty = with_dust(galaxy, place["glon"], place["glat"], np.asarray(line.reddening)[2])
+    found = infer(dusty, {"source_id": stars.source_id, **place, **measured}, chosen, 1)
+    return Found(found["probability"], found["quantile"], found["chi2_min"])
 
 
 def photometry(

@@ -89,7 +89,9 @@ def twin(galaxy: Galaxy, columns: dict[str, np.ndarray], row: int) -> tuple:
     options = config.parse({}).posterior
     line = sightlines(galaxy, columns["glon"][row : row + 1], columns["glat"][row : row + 1])
     evaluator = Evaluator(galaxy, kernel_options(options))
-    dist = distance_grid(galaxy.frame, line.lon, line.lat, int(evaluator.classes(line)[0]), 2e4).dist
+    star = stars_of({name: values[row : row + 1] for name, values in columns.items()})
+    index = int(evaluator.classes(line, clean(star, evaluator.options)[0])[0])
+    dist = distance_grid(galaxy.frame, line.lon, line.lat, index, 2e4).dist
     shift = np.asarray(extinction(line, dist) + distance_modulus(dist))[:, 0]
     target = np.array([columns[name][row] for name in ("mj", "mh", "mks")])[:, None] - shift
     with np.errstate(divide="ignore"):

@@ -240,7 +240,7 @@ def is_precise(data: Data) -> Bool[np.ndarray, " n_star"]:
 def _parallax_chi2(
     data: Data, dist: Float[np.ndarray, "n_star n_dist"], is_seen: Bool[np.ndarray, "n_star n_dist"]
 ) -> Float[np.ndarray, " n_star"]:
-    """By how much a survey's limits worsen the chi-square of the parallax; infinite where they leave no star."""
+    """By how much a survey's limits worsen the parallax's chi-square; infinite where no star is left."""
     excess = np.asarray(data.parallax)[:, None] - 1000.0 / dist
     chi2 = (excess * np.asarray(data.inverse_parallax_error)[:, None]) ** 2
     return np.where(is_seen, chi2, np.inf).min(axis=1) - chi2.min(axis=1)

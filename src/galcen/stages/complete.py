@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from galcen.catalogue.crossmatch import MARGIN_ARCSEC, largest_reach
 from galcen.catalogue.merge import Merged, Rules, Survey, merge
 from galcen.catalogue.motion import at_epoch, galactic
 from galcen.catalogue.observed import TileGrid
-from galcen.catalogue.selection import apparent, inside
+from galcen.catalogue.selection import COLUMN, apparent, inside
 from galcen.catalogue.tiling import Tile, tile_named, tiles_of, with_neighbours
-from galcen.config.catalogue import Catalogue
+from galcen.config.catalogue import Catalogue, Selection
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.hdf5 import create, read_table, write_columns
 from galcen.io.provenance import input_hashes, provenance
@@ -73,6 +74,8 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
         magnitude = apparent(merged.stars, selection.band, settings.galaxy.hw)
         chosen &= inside(magnitude, selection.bright, selection.faint)
     counts = _counts(settings.catalogue, surveys, merged, mine, chosen, magnitude, tile)
+    if len(tiles) == 1 and not counts["kept"]:
+        raise SchemaError(f"{folder}: no star is left: {lost_stars(counts, selection)}")
     attributes = provenance(
         "complete",
         options,
@@ -81,6 +84,13 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
     attributes |= {"counts": json.dumps(counts), "surveys": json.dumps(names)}
     _write(output, merged, np.flatnonzero(chosen), attributes)
     log.info("%s: %s", output, json.dumps(counts))
+    dark = mine & ~chosen & np.isnan([merged.stars[name] for name in COLUMN.values()]).all(axis=0)
+    if dark.any():
+        log.warning(
+            "%s: %d stars have a parallax and no magnitude, by which catalogue.selection selects, and are "
+            "left out; selection: null keeps them",
+            *(output, np.count_nonzero(dark)),
+        )
 
 
 def rules_of(catalogue: Catalogue) -> Rules:
@@ -175,6 +185,20 @@ def _counts(
         "no_magnitude": dark,
         "outside_limits": n_star - kept - dark,
     }
+
+
+def lost_stars(counts: Mapping[str, Any], selection: Selection | None) -> str:
+    """Why no star is left, as a clause of a message."""
+    if not counts["merged"]:
+        return "the surveys have none in the footprint; see `footprint`, and the logs of the stage before"
+    if selection is None:
+        return f"the surveys have {counts['merged']}"
+    limits = f"{selection.bright:g} < {selection.band} < {selection.faint:g}"
+    return (
+        f"of the surveys' {counts['merged']}, {counts['no_magnitude']} have no {selection.band} magnitude "
+        f"and {counts['outside_limits']} lie outside {limits}; change catalogue.selection, or set it to null "
+        "to keep every star"
+    )
 
 
 def _write(output: Path, merged: Merged, rows: np.ndarray, attributes: dict[str, str]) -> None:

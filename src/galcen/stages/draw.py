@@ -65,11 +65,15 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
             galaxy, settings, stars, common, comp.astype(int), dist, options["seed"], realisation
         )
         parts.append(common | drawn)
+    attributes = provenance("draw", options, input_hashes(model, complete, posterior_file))
+    with open_product(complete, OBSERVED.name) as file:
+        # A catalogue without stars can then tell why it has none.
+        attributes["counts"] = str(file.attrs.get("counts", "{}"))
     write_table(
         output,
         TRUTH,
         {name: np.concatenate([part[name] for part in parts]) for name in TRUTH.names},
-        provenance("draw", options, input_hashes(model, complete, posterior_file)),
+        attributes,
     )
     outliers = int(np.count_nonzero(inferred["flags"] & Flag.PRIOR_ONLY))
     log.info(

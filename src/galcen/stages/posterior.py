@@ -247,6 +247,13 @@ def run(
         write_array(file, "sample_comp", result["comp"].T)
         write_array(file, "sample_dist", result["dist"].T)
     n_star = len(columns["source_id"])
+    dark = np.count_nonzero(result["flags"] & Flag.NO_MAGNITUDE)
+    if dark and choices.limit is None:
+        log.warning(
+            "%d stars have no magnitude: every living star of the model counts for them, most of them M "
+            "dwarfs; posterior.limit is for the magnitudes that their survey sees",
+            dark,
+        )
     log.info(
         "%d stars in %.1f s, %d of them by the fast method, %d with a distance from Gaia",
         n_star,

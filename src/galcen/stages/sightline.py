@@ -95,8 +95,8 @@ def inspect_table(
     """
     if form not in ("table", "csv", "json"):
         raise ConfigError(f"--format {form}: expected table, csv or json")
-    galaxy, window = _model(band, bright, faint, law, reference_switches, outside)
     places = read_directions(path)
+    galaxy, window = _model(band, bright, faint, law, reference_switches, outside)
     names = np.array([f"{path}: row {row}" for row in places["row"]])
     known_sightlines(galaxy, places["glon"], places["glat"], None, names)
     answers = []

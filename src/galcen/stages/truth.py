@@ -28,6 +28,7 @@ from galcen.io.hdf5 import CHUNK_ROWS, create, create_columns, open_product, rea
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
 from galcen.io.truth import write_index
+from galcen.stages.complete import lost_stars
 
 MOC_ORDER = 13
 MOC_PIXELS = 2**18  # looked at together
@@ -45,6 +46,7 @@ class Sources(NamedTuple):
     n_row: Int[np.ndarray, " n_tile"]
     low: Int[np.ndarray, " n_tile"]  # smallest and largest HEALPix index; no range for an empty tile
     high: Int[np.ndarray, " n_tile"]
+    counts: dict[str, int]  # what became of the surveys' stars, of all tiles
 
 
 class Block(NamedTuple):
@@ -58,7 +60,13 @@ class Block(NamedTuple):
 
 
 def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
-    """Merge `folder`/<tile>.h5 of every tile of the footprint."""
+    """Merge `folder`/<tile>.h5 of every tile of the footprint.
+
+    Raises
+    ------
+    SchemaError
+        No star is left, or one is in two tiles.
+    """
     origin = "options of truth"
     options = config.filled(options, ("footprint", "tiling"), origin)
     draw, catalogue = (
@@ -71,6 +79,9 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     sources = _sources(paths)
     _refuse_duplicates(sources, draw.n_draw)
     n_star = int(sources.n_row.sum())
+    if n_star == 0:
+        reason = lost_stars(sources.counts, catalogue.selection)
+        raise SchemaError(f"{folder}: no star is left in any of {len(paths)} tiles: {reason}")
     with create(output, TRUTH.name, attributes) as merged:
         merged.attrs["healpix_nside"] = HEALPIX_NSIDE
         merged.attrs["healpix_order"] = "nested"
@@ -117,13 +128,16 @@ def footprint_moc(options: dict[str, Any]) -> str:
 
 def _sources(paths: list[Path]) -> Sources:
     n_row, low, high = [], [], []
+    counts = dict.fromkeys(("merged", "no_magnitude", "outside_limits"), 0)
     for path in paths:
         with open_product(path, TRUTH.name) as file:
             healpix = read_column(file, TRUTH, "healpix")
+            of_tile = json.loads(str(file.attrs.get("counts", "{}")))
+        counts = {name: total + of_tile.get(name, 0) for name, total in counts.items()}
         n_row.append(len(healpix))
         low.append(healpix.min(initial=MAX_PIXEL))
         high.append(healpix.max(initial=-1))
-    return Sources(paths, *(np.array(numbers, dtype=np.int64) for numbers in (n_row, low, high)))
+    return Sources(paths, *(np.array(numbers, dtype=np.int64) for numbers in (n_row, low, high)), counts)
 
 
 def _sorted_column(sources: Sources, name: str) -> Int[np.ndarray, " n_star"]:
