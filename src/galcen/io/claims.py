@@ -9,16 +9,21 @@ process decides, and a writer on another host counts as alive.
 """
 
 import fcntl
+import functools
+import inspect
 import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from galcen.errors import SchemaError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LOCK, PART = ".galcen-lock", ".galcen-part"
 
@@ -93,6 +98,28 @@ def claimed(path: Path) -> Iterator[None]:
     finally:
         _held.discard(key)
         _release(key, descriptor)
+
+
+def claiming(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that holds the locks of its outputs for as long as it runs; `names` are its arguments.
+
+    So a second run on the same output is refused at once, not when the first has its result.
+    """
+
+    def decorate(run: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(run)
+
+        @functools.wraps(run)
+        def claimed_run(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = signature.bind(*args, **kwargs).arguments
+            with ExitStack() as stack:
+                for name in names:
+                    stack.enter_context(claimed(given[name]))
+                return run(*args, **kwargs)
+
+        return claimed_run
+
+    return decorate
 
 
 @contextmanager

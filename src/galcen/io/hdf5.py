@@ -189,6 +189,9 @@ def _hdf5_file(stream: SealedFile) -> h5py.File:
         raise SchemaError(
             f"{stream.path}: no HDF5 file, or a truncated one ({text}); copy or make it again"
         ) from None
+    finally:
+        # The error keeps these variables, and HDF5 crashes where it frees the list after Python has ended.
+        access.close()
 
 
 def write_columns(parent: h5py.Group, table: Table, columns: Mapping[str, np.ndarray]) -> h5py.Group:

@@ -174,7 +174,7 @@ class SealedFile(io.RawIOBase):
             raise OSError(str(error)) from None
         except BaseException as error:
             # A signal may arrive here, too, and HDF5 would take its exception for one of its own.
-            self.failure = error
+            self.failure = error.with_traceback(None)
         if self.failure is not None:
             raise OSError(str(self.failure))
         self._place += len(view)

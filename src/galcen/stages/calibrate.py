@@ -20,6 +20,7 @@ from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import COMPONENTS
 from galcen.galaxy.model import Galaxy, colour_excess
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import CALIBRATION, OBSERVED
@@ -44,6 +45,7 @@ _ORDER, _SKY, _NOISE, _CHOICE, _DRAWS, _JITTER = range(6)
 log = logging.getLogger(__name__)
 
 
+@claiming("output")
 def run(model: Path, output: Path, options: dict[str, Any], likelihood: Path | None = None) -> None:
     """Draw, infer, compare and write."""
     options = config.filled(

@@ -26,6 +26,7 @@ from galcen.astrometry.solution_quality import (
     power,
     zero_point,
 )
+from galcen.io.claims import claiming
 from galcen.io.comparison_schema import (
     ALL,
     COMPARED_CAMERA,
@@ -85,6 +86,7 @@ class Judged(NamedTuple):
         return np.flatnonzero((self.kind == kind) | (kind == ALL))
 
 
+@claiming("output")
 def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     """Compare sources, zero point, patterns over the field and camera.
 

@@ -17,6 +17,7 @@ from galcen.catalogue.selection import COLUMN, apparent, inside
 from galcen.catalogue.tiling import Tile, tile_named, tiles_of, with_neighbours
 from galcen.config.catalogue import Catalogue, Selection
 from galcen.errors import ConfigError, SchemaError
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, read_table, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import MEMBERS, OBSERVED
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 MARGIN_DEG = MARGIN_ARCSEC / 3600.0
 
 
+@claiming("output")
 def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> None:
     """Read the surveys of a tile and of those that touch it, match, select, and write the stars of the tile.
 

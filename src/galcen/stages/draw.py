@@ -25,6 +25,7 @@ from galcen.errors import SchemaError
 from galcen.galaxy.kinematics.disc_velocities import DiscVelocities
 from galcen.galaxy.model import Galaxy
 from galcen.galaxy.photometry import hw
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import open_product, read_array, read_columns, read_table, write_table
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR, TRUTH
@@ -35,6 +36,7 @@ from galcen.stages.posterior import BAILER_JONES, kernel_options, stars_of
 log = logging.getLogger(__name__)
 
 
+@claiming("output")
 def run(model: Path, complete: Path, posterior_file: Path, output: Path, options: dict[str, Any]) -> None:
     """Read stars and posterior, draw, and write the tile of the truth catalogue.
 

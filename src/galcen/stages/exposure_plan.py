@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from galcen import config
 from galcen.config import Config
 from galcen.errors import ConfigError
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, open_product, read_column, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import SURVEY_STARS
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 Columns = dict[str, np.ndarray]
 
 
+@claiming("output")
 def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> None:
     """Write the plan.
 

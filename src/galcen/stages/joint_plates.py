@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from galcen.config.joint_plates import parse
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, write_array, write_columns
 from galcen.io.plates import Plates
 from galcen.io.plates_schema import EXPOSURES, PRODUCT, RESIDUALS, STARS, TERMS
@@ -20,6 +21,7 @@ from galcen.stages.joint_plates_tables import exposure_table, residual_table, st
 log = logging.getLogger(__name__)
 
 
+@claiming("output")
 def run(files: Sequence[Path], output: Path, options: dict[str, Any]) -> None:
     """Read plates, solve them and write the solution.
 

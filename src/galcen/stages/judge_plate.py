@@ -13,6 +13,7 @@ from galcen.astrometry.camera_quality import combined_map, on_focal_plane
 from galcen.astrometry.orbit_positions import OrbitPositions
 from galcen.astrometry.plate_products import without_prior
 from galcen.errors import SchemaError
+from galcen.io.claims import claiming
 from galcen.io.exposures import camera_of, group_name, open_injected, read_truth
 from galcen.io.hdf5 import create, open_product, read_table, write_columns
 from galcen.io.plate_quality_schema import (
@@ -53,6 +54,7 @@ class Files(NamedTuple):
     plates: list[Path]
 
 
+@claiming("output")
 def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     """Compare every orbit, and the motions that they give together.
 

@@ -9,6 +9,7 @@ from galcen.catalogue.likelihood import Pieces
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
 from galcen.config.inference import Posterior
 from galcen.errors import SchemaError
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, open_product
 from galcen.io.modules import read_module, write_module
 from galcen.io.provenance import input_hashes, provenance
@@ -31,6 +32,7 @@ def load_lattice(path: Path, error_floor: float) -> MagnitudeLattice:
     return lattice
 
 
+@claiming("output")
 def run(model: Path, output: Path, options: dict[str, Any]) -> None:
     """Tabulate for the photometric error `error_floor` [mag], and write."""
     start = time.monotonic()

@@ -32,6 +32,7 @@ from galcen.config.plate import Plate as PlateSection
 from galcen.config.plate import PlateInference, PlatePriors
 from galcen.errors import ConvergenceError, SchemaError
 from galcen.io.camera_json import SizedCamera
+from galcen.io.claims import claiming
 from galcen.io.exposures import (
     OrbitMeasurements,
     camera_of,
@@ -60,6 +61,7 @@ Columns = dict[str, np.ndarray]
 log = logging.getLogger(__name__)
 
 
+@claiming("output")
 def run(
     exposures: Path, catalogue: Path, output: Path, options: dict[str, Any], only: int | None = None
 ) -> None:

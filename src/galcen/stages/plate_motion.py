@@ -14,6 +14,7 @@ from galcen.astrometry.orbit_positions import OrbitPositions, Orbits
 from galcen.astrometry.plate_products import without_prior
 from galcen.astrometry.priors import catalogue_of, motion_prior
 from galcen.errors import SchemaError
+from galcen.io.claims import claiming
 from galcen.io.exposures import group_name
 from galcen.io.hdf5 import open_product, read_columns, read_table, write_table
 from galcen.io.plate_schema import PLATE, PLATE_SOURCES
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 Columns = dict[str, np.ndarray]
 
 
+@claiming("output")
 def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, Any]) -> None:
     """Five parameters of every star of the input catalogue, with its entry there as prior.
 

@@ -22,6 +22,7 @@ from galcen.config.inference import Posterior
 from galcen.errors import ConfigError
 from galcen.galaxy.components import N_COMPONENT
 from galcen.galaxy.model import Galaxy, Sightlines
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, read_table, write_array, write_columns
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR
@@ -216,6 +217,7 @@ def _keep(summary: Summary, chi2_min: np.ndarray, mine: np.ndarray, out: dict[st
     out["chi2_min"][mine] = chi2_min[: len(mine)]
 
 
+@claiming("output")
 def run(
     model: Path, complete: Path, output: Path, options: dict[str, Any], likelihood: Path | None = None
 ) -> None:

@@ -51,6 +51,7 @@ from galcen.stages.solver_run import (
     hooks,
     identity,
     running,
+    sole_writer,
     tell_products,
     warn_of_idle,
 )
@@ -107,7 +108,7 @@ def run(
     jax.config.update("jax_enable_x64", True)
     settings = _settings(options)
     choices, epoch = settings.solver, settings.survey.plan.epoch
-    with running(n_rank) as ranks:
+    with running(n_rank) as ranks, sole_writer(output, ranks):
         begin = time.perf_counter()
         survey = read_survey(exposures, catalogue, choices, epoch)
         inputs = _hashes([catalogue, *exposures], ranks)

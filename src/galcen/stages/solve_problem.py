@@ -28,6 +28,7 @@ from galcen.stages.solver_run import (
     hooks,
     identity,
     running,
+    sole_writer,
     tell_products,
     warn_of_idle,
 )
@@ -67,7 +68,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
     jax.config.update("jax_enable_x64", True)
     if output.resolve() == problem_file.resolve():
         raise ConfigError(f"{output}: is the problem itself; give the answer another name")
-    with running(n_rank) as ranks:
+    with running(n_rank) as ranks, sole_writer(output, ranks):
         begin = time.perf_counter()
         file = read_problem_file(problem_file, own_share(ranks))
         inputs = input_hashes(problem_file)

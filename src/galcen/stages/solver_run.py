@@ -5,7 +5,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from galcen.astrometry.iterative.device import description
 from galcen.astrometry.iterative.options import Hooks, Place, Progress
 from galcen.astrometry.iterative.problem import Problem, State, start
 from galcen.astrometry.iterative.result import Iteration
+from galcen.io.claims import claimed
 from galcen.io.solver_checkpoint import Saved, load, save
 from galcen.parallel.comm import World, aborting, world
 from galcen.parallel.devices import make_deterministic, tie
@@ -46,6 +47,13 @@ def running(n_rank: int | None) -> Iterator[World]:
             make_deterministic()
         log.info("%d rank(s), rank 0 on %s; %s", ranks.size, _named(device), ranks.reduction_path)
         yield ranks
+
+
+@contextmanager
+def sole_writer(output: Path, ranks: World) -> Iterator[None]:
+    """Refuse a solution that another run is at work on, which would share its checkpoint."""
+    with claimed(output) if ranks.rank == 0 else nullcontext():
+        yield
 
 
 def _named(device: str | None) -> str:

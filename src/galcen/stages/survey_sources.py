@@ -14,6 +14,7 @@ from galcen.catalogue.motion import galactic
 from galcen.config.survey_sources import References, SourceTable, SurveySources
 from galcen.errors import ConfigError, SchemaError
 from galcen.galaxy.photometry import hw as hw_of
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import open_product, read_column, write_table
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
@@ -53,6 +54,7 @@ class _Sources(NamedTuple):
     known: Columns  # errors, correlations and RUWE that came with the stars; NaN for those without
 
 
+@claiming("stars", "input_catalogue")
 def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any]) -> None:
     """Write the true sources at the epoch of the solutions, and the catalogue that the mission has of them.
 

@@ -24,6 +24,7 @@ from galcen.config.inference import Draw
 from galcen.constants import HEALPIX_NSIDE
 from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
+from galcen.io.claims import claiming
 from galcen.io.hdf5 import CHUNK_ROWS, create, create_columns, open_product, read_column
 from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
@@ -59,6 +60,7 @@ class Block(NamedTuple):
     skip: int  # stars of pixel `low` that stand in earlier blocks
 
 
+@claiming("output")
 def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     """Merge `folder`/<tile>.h5 of every tile of the footprint.
 
