@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from jaxtyping import Float
 
-from galcen.errors import ConfigError, GalcenError
+from galcen.errors import ConfigError, users_fault
 
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where launchers tell how many processes they start: MPICH and Intel MPI, Open MPI, MVAPICH, srun.
@@ -25,6 +25,12 @@ SLURM_NTASKS is not among them: a batch script has it too, and is one process.
 
 RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "PALS_RANKID")
 """Set by launchers that may tell no size."""
+
+LOOPBACK = {"UCX_NET_DEVICES": "lo", "FI_TCP_IFACE": "lo", "FI_SOCKETS_IFACE": "lo"}
+"""Variables by which the libraries below MPICH (UCX or libfabric) open no port to the network.
+
+Ranks of one machine talk through its memory; the ports are opened all the same.
+"""
 
 BLOCK = 1 << 28
 """Elements of one message: an MPI before version 4 counts them in 32 bits."""
@@ -151,7 +157,18 @@ def _announced() -> int | None:
     return 0 if any(name in os.environ for name in RANK_VARIABLES) else None
 
 
+def _is_on_one_machine() -> bool:
+    """Whether the launcher says that all ranks are on this machine."""
+    mine = os.environ.get("MPI_LOCALNRANKS")
+    if mine is not None:
+        return mine == os.environ.get("PMI_SIZE")
+    return os.environ.get("SLURM_STEP_NUM_NODES") == "1"
+
+
 def _communicator(expected: int | None) -> Any:  # noqa: ANN401
+    if _is_on_one_machine():
+        for name, value in LOOPBACK.items():
+            os.environ.setdefault(name, value)
     try:
         from mpi4py import MPI  # deferred: importing it starts MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is there, but no MPI
@@ -192,9 +209,11 @@ def aborting(world: World) -> Iterator[None]:
     except BaseException as error:
         if world.rank:
             time.sleep(2 * PATIENCE)
-        if not isinstance(error, GalcenError | SystemExit) or os.environ.get("GALCEN_DEBUG"):
+        fault = users_fault(error)
+        is_known = fault is not None or isinstance(error, SystemExit | KeyboardInterrupt)
+        if not is_known or os.environ.get("GALCEN_DEBUG"):
             traceback.print_exc()
-        text = str(error) if isinstance(error, GalcenError) else f"{type(error).__name__}: {error}"
+        text = str(fault) if fault is not None else f"{type(error).__name__}: {error}".removesuffix(": ")
         where = f"rank {world.rank} of {world.size}, {socket.gethostname()}"
         sys.stderr.write(f"galcen: error ({where}): {text}\n")
         sys.stderr.flush()

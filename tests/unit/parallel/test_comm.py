@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from galcen.errors import ConfigError
+from galcen.parallel import comm
 from galcen.parallel.comm import RANK_VARIABLES, SIZE_VARIABLES, World, aborting, world
 from mpi import mpiexec
 
@@ -135,3 +136,41 @@ def test_ranks_without_mpi4py_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(ConfigError, match=r"4 ranks need mpi4py.*galcen\[mpi\]"):
         world(4)
+
+
+def test_ranks_of_one_machine_open_no_port_to_the_network():
+    """What the ranks listen at, as the kernel lists it, but for the launcher's own port, inherited."""
+    program = f"""{HEADER}
+import os, re
+from pathlib import Path
+def sockets(process):
+    links = [os.readlink(link) for link in Path(f"/proc/{{process}}/fd").iterdir() if link.is_symlink()]
+    return {{found.group(1) for link in links if (found := re.fullmatch(r"socket:\\[(\\d+)\\]", link))}}
+mine = sockets("self") - sockets(os.getppid())
+rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+open_to = [row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in mine]
+print("listens", ranks.rank, sorted(set(open_to)))
+assert not set(open_to) - {{"0100007F"}}, open_to
+"""
+    done = mpiexec(2, "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("listens") == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"MPI_LOCALNRANKS": "4", "PMI_SIZE": "4"}, True),
+        ({"MPI_LOCALNRANKS": "2", "PMI_SIZE": "4", "SLURM_STEP_NUM_NODES": "1"}, False),
+        ({"SLURM_STEP_NUM_NODES": "1", "PMI_SIZE": "4"}, True),
+        ({"SLURM_STEP_NUM_NODES": "2", "PMI_SIZE": "4"}, False),
+        ({"PMI_SIZE": "4"}, False),
+    ],
+)
+def test_only_ranks_that_are_known_to_share_a_machine_are_kept_to_it(monkeypatch, variables, expected):
+    """By the word of MPICH's mpiexec, or of Slurm."""
+    for name in ("MPI_LOCALNRANKS", "SLURM_STEP_NUM_NODES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert comm._is_on_one_machine() is expected
