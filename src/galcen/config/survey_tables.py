@@ -32,10 +32,10 @@ class SurveyTable(Section):
     format: Format = "auto"
     """Format of the table; `auto` goes by the file's ending (.csv, .tsv, .tab, .cat, .txt, .dat, .asc,
     .tbl, .mrt: text, whose kind is seen in its first lines; .fits, .fit; .vot, .votable, .xml; .parquet,
-    .pq; .ecsv; all but Parquet also with .gz)."""
+    .pq; .ecsv; all but Parquet and HDF5 also with .gz)."""
     hdu: int | str | None = None
     """Table of a file with several: its number (of the extension of a FITS file, from 1; of the table of a
-    VOTable, from 1) or its name; null takes the first that has the columns."""
+    VOTable, from 1), its name, or its path inside an HDF5 file; null takes the first that has the columns."""
     columns: dict[str, str]
     """Column map: galcen's name -> the table's name. `ra` and `dec` are required, and a magnitude
     or a parallax with its error; stars that have neither are left out. Known are

@@ -17,6 +17,7 @@ Format = Literal[
     "fits",
     "votable",
     "parquet",
+    "hdf5",
     "ecsv",
 ]
 """`text` finds out which of csv (,), tsv (tab), semicolon, pipe (|), blank, ipac, cds, mrt and ecsv it is."""

@@ -207,18 +207,15 @@ def to_icrs(columns: dict[str, np.ndarray], frame: Frame, epoch: np.ndarray, pat
     lon, lat = columns["ra"] * u.deg, columns["dec"] * u.deg
     moving = all(name in columns for name in MOTION)
     system = _astropy_frame(frame, epoch)
-    # A star without motion is converted as one that stands still, and stays without.
-    motion = [np.nan_to_num(columns[name]) * (u.mas / u.yr) for name in MOTION] if moving else None
-    here = _converted(system, lon, lat, motion)
+    here = _converted(system, lon, lat)
     cos, sin = _turn(system, lon, lat, here)
-    columns["ra"], columns["dec"] = here.spherical.lon.to_value(u.deg), here.spherical.lat.to_value(u.deg)
+    columns["ra"], columns["dec"] = here.ra.to_value(u.deg), here.dec.to_value(u.deg)
     if moving:
-        speed = here.data.represent_as(
-            coord.UnitSphericalRepresentation, coord.UnitSphericalCosLatDifferential
-        ).differentials["s"]
-        for name, value in zip(MOTION, (speed.d_lon_coslat, speed.d_lat), strict=True):
-            missing = np.isnan(columns[name])
-            columns[name] = np.where(missing, np.nan, value.to_value(u.mas / u.yr))
+        # A star without motion is converted as one that stands still, and stays without.
+        known = [np.nan_to_num(columns[name]) for name in MOTION]
+        motion = _motion_between(frame, epoch, (lon, lat), known, here)
+        for name, values in zip(MOTION, motion, strict=True):
+            columns[name] = np.where(np.isnan(columns[name]), np.nan, values)
     _turn_errors(columns, cos, sin, path)
     log.info("%s: positions%s converted from %s to ICRS", path, " and motions" if moving else "", frame)
 
@@ -236,14 +233,44 @@ def _astropy_frame(frame: Frame, epoch: np.ndarray) -> coord.BaseCoordinateFrame
     return kind(equinox=Time(frame.equinox, format="jyear"))
 
 
-def _converted(
-    system: coord.BaseCoordinateFrame, lon: u.Quantity, lat: u.Quantity, motion: list[u.Quantity] | None
-) -> coord.SkyCoord:
+def _converted(system: coord.BaseCoordinateFrame, lon: u.Quantity, lat: u.Quantity) -> coord.SkyCoord:
     """Directions of a frame, in ICRS."""
-    data = coord.UnitSphericalRepresentation(lon, lat)
-    if motion is not None:
-        data = data.with_differentials(coord.UnitSphericalCosLatDifferential(*motion))
-    return coord.SkyCoord(system.realize_frame(data)).icrs
+    return coord.SkyCoord(system.realize_frame(coord.UnitSphericalRepresentation(lon, lat))).icrs
+
+
+def _motion_between(
+    frame: Frame,
+    epoch: np.ndarray,
+    place: tuple[u.Quantity, u.Quantity],
+    motion: list[np.ndarray],
+    here: coord.SkyCoord,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Proper motions in ICRS [mas/yr]: from where the stars are half a year before and after.
+
+    Astropy's own motions from FK4 are differences over one second, in which 1 mas/yr is lost to rounding.
+    """
+    east, north = ((pm * u.mas).to_value(u.rad) for pm in motion)
+    there = []
+    for years in (-0.5, 0.5):
+        moved = [angle.to_value(u.deg) for angle in place]
+        moved = _displaced(*moved, years * east, years * north)
+        system = _astropy_frame(frame, epoch + years)
+        there.append(_converted(system, moved[0] * u.deg, moved[1] * u.deg).cartesian.xyz.value)
+    step = (there[1] - there[0]) * (1.0 * u.rad).to_value(u.mas)
+    ra, dec = here.ra.to_value(u.rad), here.dec.to_value(u.rad)
+    along = (-np.sin(ra), np.cos(ra), np.zeros_like(ra))
+    upward = (-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec))
+    return tuple(sum(a * b for a, b in zip(axis, step, strict=True)) for axis in (along, upward))
+
+
+def _displaced(
+    lon: np.ndarray, lat: np.ndarray, east: np.ndarray, north: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions [deg] displaced along the axes [rad]."""
+    sin, cos = np.sin(np.radians(lat)), np.cos(np.radians(lat))
+    outward, upward = cos - north * sin, sin + north * cos
+    longitude = lon + np.degrees(np.arctan2(east, outward))
+    return longitude % 360.0, np.degrees(np.arctan2(upward, np.hypot(outward, east)))
 
 
 def _turn(
@@ -251,7 +278,7 @@ def _turn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine of the position angle, in ICRS, of the frame's north at each star."""
     step = np.where(lat > 0, -1.0, 1.0) * u.arcsec
-    there = _converted(system, lon, lat + step, None)
+    there = _converted(system, lon, lat + step)
     angle = here.position_angle(there).to_value(u.rad) + np.where(step > 0, 0.0, np.pi)
     return np.cos(angle), np.sin(angle)
 

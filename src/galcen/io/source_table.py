@@ -12,6 +12,7 @@ from galcen.errors import SchemaError
 from galcen.io import frames
 from galcen.io.declared import Frame
 from galcen.io.plausibility import MedianCheck
+from galcen.io.precision import PrecisionCheck
 from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
@@ -74,6 +75,9 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
     medians = MedianCheck(table.path, table.columns, is_measured=False)
     medians.look_at(columns)
     medians.judge()
+    precision = PrecisionCheck(table.path, table.columns)
+    precision.look_at(raw, table.units)
+    precision.finish()
     return columns
 
 

@@ -73,6 +73,13 @@ class WantedColumn(NamedTuple):
         """A cell that cannot be read."""
         return SchemaError(f"{self.path}: row {row}, column {self.name}: {cell!r} is not {self.expected}")
 
+    def empty(self, row: int) -> SchemaError:
+        """A star without its identifier."""
+        return SchemaError(
+            f"{self.path}: row {row}, column {self.name}: the cell is empty; every star needs "
+            "an identifier, or leave source_id out of the column map to number the rows"
+        )
+
     def wrong_type(self, found: object) -> SchemaError:
         """A column that cannot be read."""
         advice = "; a float does not hold every identifier: store them as integers, or leave " + (
@@ -166,13 +173,18 @@ def from_arrow(array: pa.Array, column: WantedColumn, first: int) -> np.ndarray:
         numbers = pc.fill_null(numbers, -1)
     if column.kind == "identifier" and numbers.null_count:
         row = int(np.argmax(np.asarray(pc.is_null(numbers))))
-        raise SchemaError(
-            f"{column.path}: row {first + row}, column {column.name}: the cell is empty; every star needs "
-            "an identifier, or leave source_id out of the column map to number the rows"
-        )
+        raise column.empty(first + row)
     if not column.whole:
         numbers = pc.fill_null(numbers, np.nan)
     return numbers.to_numpy(zero_copy_only=False)
+
+
+def hide(values: np.ndarray, hidden: np.ndarray, column: WantedColumn, first: int) -> np.ndarray:
+    """A column with what a mask covers as missing."""
+    if column.kind == "identifier" and hidden.any():
+        raise column.empty(first + int(np.argmax(hidden)))
+    nothing = "" if values.dtype.kind == "U" else -1 if column.kind == "link" else np.nan
+    return np.where(hidden, nothing, values)
 
 
 def _logical_as_numbers(array: pa.Array) -> pa.Array:

@@ -19,6 +19,7 @@ ENDINGS = {
     **dict.fromkeys((".fits", ".fit", ".fts"), "fits"),
     **dict.fromkeys((".vot", ".votable", ".xml"), "votable"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".h5", ".hdf", ".hdf5"), "hdf5"),
     ".ecsv": "ecsv",
 }
 """Format by the file's ending; a further .gz is allowed for all but Parquet. What kind of text a file holds
@@ -31,7 +32,6 @@ REMEDIES = {
     **dict.fromkeys((".pkl", ".pickle"), "write it with to_parquet or to_csv"),
     **dict.fromkeys((".npy", ".npz"), "write it with astropy.table.Table(array).write('table.fits')"),
     **dict.fromkeys((".sqlite", ".db", ".json", ".jsonl"), "export it as CSV or Parquet"),
-    **dict.fromkeys((".h5", ".hdf", ".hdf5"), "write it with to_parquet or to_csv"),
     **dict.fromkeys((".zip", ".bz2", ".xz", ".zst", ".7z", ".tar"), "unpack it first"),
 }
 """What to do with a file of a format that is not read."""
@@ -85,9 +85,9 @@ def read_batches(
         raise SchemaError(
             f"{path}: the ending tells no known format; set `format` to one of {', '.join(_READERS)}"
         )
-    if hdu is not None and form not in ("fits", "votable"):
+    if hdu is not None and form not in ("fits", "votable", "hdf5"):
         raise SchemaError(
-            f"{path}: `hdu` names a table of a FITS file or a VOTable, found a file read as {form}"
+            f"{path}: `hdu` names a table of a FITS file, a VOTable or HDF5, found a file read as {form}"
         )
     batches = _READERS[form](_Source(path, wanted, hdu))
     while (batch := _next(batches, path, form)) is not None:
@@ -147,6 +147,12 @@ def _votable(source: _Source) -> Iterator[Batch]:
     return votable.read(source.path, source.wanted, source.hdu)
 
 
+def _hdf5(source: _Source) -> Iterator[Batch]:
+    from galcen.io.readers import hdf5
+
+    return hdf5.read(source.path, source.wanted, source.hdu, BATCH_ROWS)
+
+
 def _parquet(source: _Source) -> Iterator[Batch]:
     from galcen.io.readers import parquet
 
@@ -163,6 +169,7 @@ _READERS: dict[str, Callable[[_Source], Iterator[Batch]]] = {
     "fits": _fits,
     "votable": _votable,
     "parquet": _parquet,
+    "hdf5": _hdf5,
     "ecsv": lambda source: _astropy_text(source, "ascii.ecsv"),
     "ipac": lambda source: _astropy_text(source, "ascii.ipac"),
     "cds": lambda source: _astropy_text(source, "ascii.cds"),

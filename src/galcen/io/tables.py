@@ -14,6 +14,7 @@ from galcen.errors import SchemaError
 from galcen.io import frames
 from galcen.io.cuts import RowCuts
 from galcen.io.declared import Frame
+from galcen.io.precision import PrecisionCheck
 from galcen.io.row_checks import Place, refuse_impossible
 from galcen.io.table_columns import Batch, Kind, RawColumn, quantity
 from galcen.io.table_formats import read_batches
@@ -73,14 +74,18 @@ def read_survey(
             )
         kinds[column] = kind
     optional: dict[str, Kind] = {} if "ref_epoch" in survey.columns else {"ref_epoch": "number"}
+    precision = PrecisionCheck(survey.path, survey.columns)
     for batch in read_batches(Path(survey.path), survey.format, kinds, survey.hdu, optional):
-        yield _chunk(survey, batch, cuts, first_id)
+        yield _chunk(survey, batch, cuts, first_id, precision)
     if cuts.n_row == 0:
         raise SchemaError(f"{survey.path}: the table has no rows; expected at least one star")
     cuts.finish()
+    precision.finish()
 
 
-def _chunk(survey: SurveyTable, batch: Batch, cuts: RowCuts, first_id: int) -> dict[str, np.ndarray]:
+def _chunk(
+    survey: SurveyTable, batch: Batch, cuts: RowCuts, first_id: int, precision: PrecisionCheck
+) -> dict[str, np.ndarray]:
     """The rows of a batch that the cuts keep, checked."""
     keep = cuts.keep(batch)
     row = np.arange(batch.first, batch.first + len(keep))[keep]
@@ -89,6 +94,7 @@ def _chunk(survey: SurveyTable, batch: Batch, cuts: RowCuts, first_id: int) -> d
         for name, column in {"ref_epoch": "ref_epoch", **survey.columns}.items()
         if column in batch.columns
     }
+    precision.look_at(raw, survey.units)
     columns = {
         name: raw[name].values.copy() if name in _KINDS else _quantity(survey, name, raw)
         for name in survey.columns

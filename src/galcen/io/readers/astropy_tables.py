@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table.serialize import represent_mixins_as_columns
 
 from galcen.io.declared import NOTHING, Declaration
+from galcen.io.readers import serialized
 from galcen.io.table_columns import Batch, RawColumn, Wanted, from_numpy, select
 
 
@@ -15,11 +16,12 @@ def batches(
     path: Path,
     table: Any,  # noqa: ANN401
     wanted: Wanted,
-    declared: Mapping[str, Declaration] = {},
+    declared: Mapping[str, Declaration] | None = None,
     advice: str = "",
 ) -> Iterator[Batch]:
     """One batch of an astropy table; columns made of columns, such as coordinates, are taken apart."""
     plain = represent_mixins_as_columns(table)
+    declared = serialized.declarations(plain.meta, str(path)) if declared is None else declared
     columns = {}
     for key, column in select(path, plain.colnames, wanted, advice).items():
         found = plain[column.name]

@@ -6,7 +6,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from galcen.errors import SchemaError
-from galcen.io.readers import astropy_tables, serialized
+from galcen.io.readers import astropy_tables
 from galcen.io.readers.packed import read_whole
 from galcen.io.table_columns import Batch, Wanted
 
@@ -21,5 +21,4 @@ def read(path: Path, wanted: Wanted, form: str) -> Iterator[Batch]:
         raise SchemaError(f"{path}: the table is empty; expected a header and at least one star")
     # As lines, astropy looks neither for a file of this name nor for compression.
     table = Table.read(text.splitlines(), format=form, **({} if form == "ascii.ecsv" else {"guess": False}))
-    declared = serialized.declarations(table.meta, str(path))
-    yield from astropy_tables.batches(path, table, wanted, declared)
+    yield from astropy_tables.batches(path, table, wanted)

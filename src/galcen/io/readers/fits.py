@@ -5,17 +5,28 @@ sizes that the file cannot hold; its reader of headers is used here.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import meta as table_meta
 
 from galcen.errors import SchemaError
 from galcen.io.declared import Declaration, from_keywords
+from galcen.io.readers import serialized
 from galcen.io.readers.packed import is_gzip, open_bytes
-from galcen.io.table_columns import Batch, RawColumn, Wanted, WantedColumn, from_numpy, missing_name, select
+from galcen.io.table_columns import (
+    Batch,
+    RawColumn,
+    Wanted,
+    WantedColumn,
+    from_numpy,
+    hide,
+    missing_name,
+    select,
+)
 
 BLOCK = 2880
 MOST_HEADER_BLOCKS = 4000
@@ -50,6 +61,8 @@ class _Table(NamedTuple):
     row_bytes: int
     n_row: int
     declared: Declaration
+    serialized: Mapping[str, Any]
+    """Astropy's metadata of columns that it took apart."""
 
 
 def read(path: Path, wanted: Wanted, hdu: int | str | None, batch_rows: int) -> Iterator[Batch]:
@@ -68,9 +81,9 @@ def read(path: Path, wanted: Wanted, hdu: int | str | None, batch_rows: int) -> 
     """
     with open_bytes(path) as stream:
         table, chosen = _find(path, stream, wanted, hdu)
-        fields = {
-            key: next(f for f in table.fields if f.name == column.name) for key, column in chosen.items()
-        }
+        fields = {field.name: field for field in table.fields}
+        declared = serialized.declarations(table.serialized, str(path))
+        masks = serialized.masks(table.serialized)
         n_batch = max(1, min(batch_rows, BATCH_BYTES // max(1, table.row_bytes)))
         for start in range(0, table.n_row, n_batch):
             n_row = min(n_batch, table.n_row - start)
@@ -80,12 +93,16 @@ def read(path: Path, wanted: Wanted, hdu: int | str | None, batch_rows: int) -> 
                     f"{path}: truncated: the table should have {table.n_row} rows, the file ends in row "
                     f"{start + len(block) // table.row_bytes + 1}; fetch it again"
                 )
-            columns = {
-                key: RawColumn(
-                    _decoded(block, n_row, table, field, chosen[key], start + 1), field.unit, table.declared
-                )
-                for key, field in fields.items()
-            }
+            columns = {}
+            for key, column in chosen.items():
+                field = fields[column.name]
+                values = _decoded(block, n_row, table, field, column, start + 1)
+                if masks.get(column.name) in fields:
+                    flags = column._replace(name=masks[column.name], kind="condition")
+                    hidden = _decoded(block, n_row, table, fields[flags.name], flags, start + 1) == 1
+                    values = hide(values, hidden, column, start + 1)
+                stated = declared.get(column.name).filled(table.declared)
+                columns[key] = RawColumn(values, field.unit, stated)
             yield Batch(start + 1, columns)
 
 
@@ -234,7 +251,18 @@ def _described(path: Path, header: fits.Header, number: int, kind: str, primary:
         row_bytes,
         n_row,
         own.filled(from_keywords(primary, f"{path}: the primary header", is_fits=True)),
+        _serialized(header),
     )
+
+
+def _serialized(header: fits.Header) -> dict[str, Any]:
+    """What astropy wrote into comments of the columns that it took apart, as it does for coordinates."""
+    lines = [str(line) for line in header.get("COMMENT", ())]
+    begin, end = (f"--{word}-ASTROPY-SERIALIZED-COLUMNS--" for word in ("BEGIN", "END"))
+    if begin not in lines or end not in lines:
+        return {}
+    text = "\n".join(lines[lines.index(begin) + 1 : lines.index(end)]).replace("\\\n", "")
+    return table_meta.get_header_from_yaml(text.split("\n")).get("meta", {})
 
 
 def _field(path: Path, header: fits.Header, i: int, offset: int, is_text: bool) -> tuple[_Field, int]:

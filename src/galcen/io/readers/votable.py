@@ -1,23 +1,25 @@
 """VOTable, read whole by astropy once it is known to ask for nothing but itself."""
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+import numpy as np
+from astropy.io import votable
+
 from galcen.errors import SchemaError
 from galcen.io.declared import NOTHING, Declaration, frame_of, julian_epoch
 from galcen.io.readers import astropy_tables
 from galcen.io.readers.packed import read_whole
-from galcen.io.table_columns import Batch, Wanted, missing_name
+from galcen.io.table_columns import Batch, RawColumn, Wanted, missing_name, select
+
+_ORIGINS = {"MJD-origin": 2400000.5, "JD-origin": 0.0}
 
 
 def read(path: Path, wanted: Wanted, hdu: int | str | None) -> Iterator[Batch]:
     """Some columns of a table of a VOTable; one of several by name or number, from 1."""
-    import io
-
-    from astropy.io import votable
-
     content = read_whole(path)
     refuse_references(path, content)
     file = votable.parse(io.BytesIO(content), verify="ignore")
@@ -37,7 +39,18 @@ def read(path: Path, wanted: Wanted, hdu: int | str | None) -> Iterator[Batch]:
         place = called[0]
     table = tables[place]
     declared = _declared(path, file, table, names[place])
-    yield from astropy_tables.batches(path, table.to_table(use_names_over_ids=True), wanted, declared)
+    plain = table.to_table(use_names_over_ids=True)
+    origins = _time_origins(path, file, table, names[place])
+    for batch in astropy_tables.batches(path, plain, wanted, declared):
+        found = {key: column.name for key, column in select(path, plain.colnames, wanted).items()}
+        yield batch._replace(
+            columns={
+                key: column
+                if found[key] not in origins
+                else _since(column, origins[found[key]], path, found[key])
+                for key, column in batch.columns.items()
+            }
+        )
 
 
 def refuse_references(path: Path, content: bytes) -> None:
@@ -106,3 +119,36 @@ def _of_system(path: Path, system: Any) -> Declaration:  # noqa: ANN401
     frame = frame_of(system.system, system.equinox, where)
     is_besselian = frame is not None and frame.name.startswith("fk4")
     return Declaration(frame, None if not system.epoch else julian_epoch(system.epoch, where, is_besselian))
+
+
+def _time_origins(path: Path, file: Any, table: Any, names: list[str]) -> dict[str, float]:  # noqa: ANN401
+    """Origin [JD] of the times in each column that refers to a TIMESYS with one."""
+    systems = {
+        system.ID: system.timeorigin for system in file.iter_timesys() if system.timeorigin is not None
+    }
+    origins = {}
+    for field, name in zip(table.fields, names, strict=True):
+        if field.ref in systems:
+            text = str(systems[field.ref])
+            try:
+                origins[name] = _ORIGINS[text] if text in _ORIGINS else float(text)
+            except ValueError:
+                raise SchemaError(
+                    f"{path}: TIMESYS {field.ref} has the timeorigin {text!r}, expected a Julian date"
+                ) from None
+    return origins
+
+
+def _since(column: RawColumn, origin: float, path: Path, name: str) -> RawColumn:
+    """Times since an origin [JD] as dates [JD]; years that are dates already stay."""
+    values, unit = column.values, (column.unit or "").strip()
+    if values.dtype.kind != "f":
+        return column
+    if unit in ("yr", "a"):
+        is_date = (values > 1800) & (values < 2200)
+        return column._replace(
+            values=np.where(is_date, values, 2000.0 + (origin - 2451545.0) / 365.25 + values)
+        )
+    if unit == "d":
+        return column._replace(values=origin + values)
+    raise SchemaError(f"{path}: column {name} has a TIMESYS and the unit {unit or 'none'}, expected d or yr")
