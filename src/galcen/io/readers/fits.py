@@ -29,8 +29,8 @@ from galcen.io.table_columns import (
 )
 
 BLOCK = 2880
-MOST_HEADER_BLOCKS = 4000
-"""A header of 144,000 lines; longer ones are no headers."""
+MOST_HEADER_BLOCKS = 1000
+"""A header of 36,000 lines; longer ones are no headers."""
 
 BATCH_BYTES = 1 << 26
 
@@ -150,7 +150,7 @@ def _find(
 
 def _next_header(path: Path, stream: BinaryIO, number: int) -> fits.Header | None:
     """The header at the stream's place; None at the end of the file."""
-    raw = b""
+    raw = bytearray()
     while True:
         block = stream.read(BLOCK)
         if not raw and (not block or (number > 0 and not block.startswith(b"XTENSION"))):
