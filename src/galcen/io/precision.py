@@ -73,7 +73,7 @@ class PrecisionCheck:
             loss, why = _loss(axis)
             if loss >= WORTH_SAYING:
                 log.warning(
-                    "%s: column %s has lost digits: %s, so that positions are wrong by up to %.3g "
+                    "%s: column %s has lost digits: %s, so that positions are wrong by up to %.2g "
                     "arcsec; take the "
                     "coordinates from where they have all their digits",
                     *(self._path, self._names[name], why, loss),
