@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bad_case import Case, table_test
+from bad_case import Case, galcen, table_test
 from galcen import config
+from galcen.cli.numbers import cone_of
 
 
 def yaml_text(text: str | bytes, name: str = "mine.yaml"):
@@ -19,6 +20,11 @@ def yaml_text(text: str | bytes, name: str = "mine.yaml"):
 def options(text: str):
     """The options of a command, as JSON."""
     return lambda _folder: config.parse_json(text, "--options")
+
+
+def command(*arguments: str):
+    """A command of galcen."""
+    return lambda _folder: galcen(*arguments)
 
 
 LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
@@ -76,7 +82,32 @@ IMPOSSIBLE = [
     ("a prior of pixels in um", "plate: {priors: {pixel_size: 10}}", "plate.priors.pixel_size", "in um?"),
     ("a centroid error in mas", "observation: {centroid: {constant_pixel: 12}}", "constant_pixel", "in mas?"),
     ("more ranks than a cluster has", "solver: {ranks: 1000000}", "solver.ranks", "65536"),
+    (
+        "a screen's distance in kpc",
+        "extinction: {screen: {distance: 0.4, a_ks: 1.0}}",
+        "extinction.screen.distance",
+        "in kpc?",
+    ),
     ("a seed that no integer holds", f"seed: {10**30}", "seed", "less than"),
+]
+
+COMMANDS = [
+    ("export --bright nan", "export truth.h5 out.fits --bright nan", "--bright nan", "-10 to 40"),
+    ("export --faint inf", "export truth.h5 out.fits --faint inf", "--faint inf", "-10 to 40"),
+    ("export --bright ten", "export truth.h5 out.fits --bright ten", "--bright ten"),
+    ("sightline --l nan", "sightline --l nan --b 0", "--l nan", "-360 to 360"),
+    ("sightline --b 95", "sightline --l 0 --b 95", "--b 95", "-90 to 90"),
+    ("sightline --faint nan", "sightline --l 0 --b 0 --faint nan", "--faint nan"),
+    ("sightline --area-arcmin2 0", "sightline --l 0 --b 0 --area-arcmin2 0", "--area-arcmin2 0"),
+    ("sightline --area-arcmin2 inf", "sightline --l 0 --b 0 --area-arcmin2 inf", "--area-arcmin2 inf"),
+]
+
+CONES = [
+    ("266,nan,0.1", "dec nan"),
+    ("266,-29", "three numbers"),
+    ("266,-29,-1", "radius -1"),
+    ("266,-95,1", "dec -95"),
+    ("266,-29,inf", "radius inf"),
 ]
 
 CASES = [
@@ -216,6 +247,14 @@ CASES = [
         "text for a list",
         yaml_text("galaxy: {sun_velocity: 1, 2, 3}\n"),
         ("line 1",),
+    ),
+    *(
+        Case("numbers of the command line", example, command(*arguments.split()), tuple(words))
+        for example, arguments, *words in COMMANDS
+    ),
+    *(
+        Case("numbers of the command line", f"--cone {text}", lambda _, text=text: cone_of(text), (word,))
+        for text, word in CONES
     ),
     Case(
         "names that no file can have", "a run's", yaml_text(f"run: {'a' * 300}\n"), ("run", "100 characters")

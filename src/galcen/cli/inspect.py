@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from galcen.cli.command import Input
+from galcen.cli.numbers import magnitude, number
 
 
 def tiles(
@@ -23,22 +24,25 @@ def tiles(
 
 
 def sightline(
-    l: Annotated[Optional[float], typer.Option(help="Galactic longitude [deg].")] = None,  # noqa: E741, UP045
-    b: Annotated[Optional[float], typer.Option(help="Galactic latitude [deg].")] = None,  # noqa: UP045
+    l: Annotated[float | None, number("--l", -360, 360, "Galactic longitude [deg].")] = None,  # noqa: E741
+    b: Annotated[float | None, number("--b", -90, 90, "Galactic latitude [deg].")] = None,
     table: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="Instead of --l and --b: a table of glon and glat, l and b, or ra and dec [deg]."),
     ] = None,
     band: Annotated[str, typer.Option(help="Band of the selection: J, H, Ks, HwA or HwB.")] = "Ks",
-    bright: Annotated[float, typer.Option(help="Bright limit [mag].")] = 8.0,
-    faint: Annotated[float, typer.Option(help="Faint limit [mag].")] = 16.0,
+    bright: Annotated[float, magnitude("--bright", "Bright limit [mag].")] = 8.0,
+    faint: Annotated[float, magnitude("--faint", "Faint limit [mag].")] = 16.0,
     area_arcmin2: Annotated[
-        Optional[float], typer.Option(help="Solid angle [arcmin2]; one cell of the map without.")  # noqa: UP045
+        float | None,
+        number("--area-arcmin2", 1e-6, 1.5e8, "Solid angle [arcmin2]; one cell of the map without."),
     ] = None,
     law: Annotated[str, typer.Option(help="Reddening law: WC19, N09 or AG17.")] = "WC19",
     outside: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Extinction in Ks off the extinction map, of the whole line of sight [mag]."),
+        float | None,
+        number(
+            "--outside", 0, 20, "Extinction in Ks off the extinction map, of the whole line of sight [mag]."
+        ),
     ] = None,
     reference_switches: Annotated[
         bool, typer.Option("--reference-switches", help="Do what the reference program genstars does.")

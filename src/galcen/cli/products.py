@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from galcen.cli.command import InputFile, InputFolder, OptionalFile, Output
+from galcen.cli.numbers import cone_of, magnitude
 from galcen.cli.options import Sections
 
 
@@ -56,29 +57,25 @@ def export(
     component: Annotated[str, typer.Option(help="Drawn components, such as NSD,NSC.")] = "",
     tile: Annotated[str, typer.Option(help="One tile.")] = "",
     band: Annotated[str, typer.Option(help="Band of the limits: J, H, Ks or Hw.")] = "Ks",
-    bright: Annotated[float, typer.Option(help="Bright limit [mag].")] = float("-inf"),
-    faint: Annotated[float, typer.Option(help="Faint limit [mag].")] = float("inf"),
+    bright: Annotated[float | None, magnitude("--bright", "Bright limit [mag].")] = None,
+    faint: Annotated[float | None, magnitude("--faint", "Faint limit [mag].")] = None,
 ) -> None:
     """Write a truth catalogue, or part of it, as FITS, VOTable or Parquet, by the ending of OUTPUT."""
     from galcen.errors import ConfigError  # deferred: keeps --help fast
     from galcen.io.truth import Cone, Magnitudes  # deferred: keeps --help fast
     from galcen.stages import export as stage  # deferred: keeps --help fast
 
-    try:
-        numbers = [float(number) for number in cone.split(",")] if cone else []
-    except ValueError:
-        raise ConfigError(f"--cone {cone}: expected three numbers, ra,dec,radius in degrees") from None
-    if cone and len(numbers) != 3:
-        raise ConfigError(f"--cone {cone}: expected three numbers, ra,dec,radius in degrees")
-    is_limited = bright > float("-inf") or faint < float("inf")
+    limits = (float("-inf") if bright is None else bright, float("inf") if faint is None else faint)
+    if not limits[0] < limits[1]:
+        raise ConfigError(f"--bright {bright} must be below --faint {faint}")
     stage.run(
         catalogue,
         output,
         columns=columns.split(",") if columns else None,
-        cone=Cone(*numbers) if cone else None,
+        cone=Cone(*cone_of(cone)) if cone else None,
         components=component.split(",") if component else None,
         tile=tile or None,
-        magnitudes=Magnitudes(band, bright, faint) if is_limited else None,
+        magnitudes=None if bright is None and faint is None else Magnitudes(band, *limits),
     )
 
 

@@ -69,7 +69,7 @@ class Galaxy(Section):
 class Screen(Section):
     """Extinction that lies all at one distance."""
 
-    distance: float = Field(gt=0, le=50000)
+    distance: Annotated[float, Within(20, 50000, "pc are expected: is it in kpc?")]
     """Distance of the screen [pc]: in front of it there is no extinction, behind it all."""
     a_ks: Annotated[float, Field(ge=0, le=20)] | FilePath | None = None
     """Extinction in Ks behind it, a number [mag] or the path of a table, as in `outside`; null takes

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from galcen.config.base import Section, Within
-from galcen.config.bounds import Epoch, ErrorOfMotion, Magnitude, SmallAngle
+from galcen.config.bounds import Epoch, ErrorOfMotion, FilePath, Magnitude, SmallAngle
 from galcen.config.sky import Footprint
 from galcen.config.table_format import Format, FrameName, equinox_year
 
@@ -26,11 +26,11 @@ _KNOWN = {
 class SourceTable(Section):
     """A user's table of stars, whose values count as true."""
 
-    path: str
+    path: FilePath
     """The table, relative to the working folder, in any format of `catalogue.files`."""
     format: Format = "auto"
     """Format of the table; `auto` goes by the file's ending."""
-    hdu: int | str | None = None
+    hdu: Annotated[int, Field(ge=0, le=10_000)] | str | None = None
     """Number or name of the table in a file of several; null takes the first that has the columns."""
     columns: dict[str, str]
     """Column map: galcen's name -> the table's name. `ra`, `dec` and `hw`, or `mj` and `mh`, are
@@ -42,7 +42,7 @@ class SourceTable(Section):
     writes it. Without either it is deg, mag, mas, mas/yr or km/s; errors of positions are in mas."""
     missing_values: tuple[float, ...] = ()
     """Numbers that stand for a missing value in any column but source_id, ra and dec."""
-    epoch: float | None = Field(None, gt=1800, lt=2200)
+    epoch: Epoch | None = None
     """Epoch of the positions [Julian year], needed where the table has proper motions and neither a column
     of epochs nor a declaration of its own; 2016.0 by default where it has none."""
     frame: FrameName | None = None

@@ -1,11 +1,12 @@
 """Section `catalogue.files`: the user's tables."""
 
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from galcen.config.base import NAME_LENGTH, Section
+from galcen.config.bounds import Epoch, FilePath
 from galcen.config.cuts import parse_cut
 from galcen.config.sky import Footprint
 from galcen.config.table_format import Format, FrameName, equinox_year
@@ -24,7 +25,7 @@ class SurveyTable(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=NAME_LENGTH)
     """Name of the survey; it names the files of its tiles."""
-    path: str
+    path: FilePath
     """The table, relative to the working folder: text with commas, tabs, semicolons, bars or blanks between
     its columns, VizieR's with rows of units and dashes among them; IPAC, CDS and MRT tables; FITS, VOTable,
     Parquet or ECSV. Text may have comments (#) above the column names, and an empty cell, nan, null, none,
@@ -33,7 +34,7 @@ class SurveyTable(Section):
     """Format of the table; `auto` goes by the file's ending (.csv, .tsv, .tab, .cat, .txt, .dat, .asc,
     .tbl, .mrt: text, whose kind is seen in its first lines; .fits, .fit; .vot, .votable, .xml; .parquet,
     .pq; .ecsv; all but Parquet and HDF5 also with .gz)."""
-    hdu: int | str | None = None
+    hdu: Annotated[int, Field(ge=0, le=10_000)] | str | None = None
     """Table of a file with several: its number (of the extension of a FITS file, from 1; of the table of a
     VOTable, from 1), its name, or its path inside an HDF5 file; null takes the first that has the columns."""
     columns: dict[str, str]
@@ -49,7 +50,7 @@ class SurveyTable(Section):
     role: Literal["detections", "link"] = "detections"
     """`detections`: its stars belong to the catalogue. `link`: it only adds what it measured to stars
     that another table has, as Gaia does; its other stars are left out."""
-    priority: int = 0
+    priority: int = Field(0, ge=-1_000_000, le=1_000_000)
     """A star seen in several tables has the position of the one of highest priority (of the last in
     `files` among equals). Tables are matched in this order, lowest first."""
     cuts: tuple[str, ...] = ()
@@ -71,7 +72,7 @@ class SurveyTable(Section):
     """Unit of a column where the table does not say, or says it wrongly: galcen's name -> unit as
     astropy writes it. Without either it is deg, mag, mas or mas/yr; an error has the unit of its quantity.
     Epochs are Julian years, or MJD or JD with the unit d."""
-    epoch: float | None = Field(None, gt=1800, lt=2200)
+    epoch: Epoch | None = None
     """Epoch of the positions [Julian year], needed where the table has proper motions and neither a column
     of epochs nor a declaration of its own; a file that declares another one is refused. Positions without
     motions have 2000.0 by default, those in FK4 that of their equinox."""
