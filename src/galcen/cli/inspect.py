@@ -28,6 +28,7 @@ def sightline(
     b: Annotated[float | None, number("--b", -90, 90, "Galactic latitude [deg].")] = None,
     table: Annotated[
         Path | None,
+        Input(),
         typer.Option(help="Instead of --l and --b: a table of glon and glat, l and b, or ra and dec [deg]."),
     ] = None,
     band: Annotated[str, typer.Option(help="Band of the selection: J, H, Ks, HwA or HwB.")] = "Ks",

@@ -222,8 +222,8 @@ def run(
     model: Path, complete: Path, output: Path, options: dict[str, Any], likelihood: Path | None = None
 ) -> None:
     """Read the stars of a tile, infer them and write the posterior with its draws."""
-    columns = read_table(complete, OBSERVED)
     options = config.filled(options, ("seed", "posterior"), "options of posterior")
+    columns = read_table(complete, OBSERVED)
     choices = Posterior.model_validate(options["posterior"])
     if choices.method == "fast" and likelihood is None:
         raise ConfigError(
