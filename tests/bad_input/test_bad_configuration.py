@@ -171,9 +171,14 @@ CASES = [
     ),
     Case("broken YAML and JSON", "a list", yaml_text("- seed: 1\n"), ("expected a mapping", "a list")),
     Case("broken YAML and JSON", "a Python object", yaml_text("run: !!python/name:os.system\n"), ("line 1",)),
-    Case("broken YAML and JSON", "aliases within aliases", yaml_text(LAUGHS), ("aliases expand",)),
+    Case("broken YAML and JSON", "aliases within aliases", yaml_text(LAUGHS), ("aliases counted as often",)),
     Case("broken YAML and JSON", "a value within itself", yaml_text("a: &a [*a]\n"), ("contains itself",)),
-    Case("broken YAML and JSON", "a thousand brackets", yaml_text("a: " + "[" * 5000), ("mine.yaml",)),
+    Case(
+        "broken YAML and JSON", "a thousand brackets", yaml_text("a: " + "[" * 5000), ("mine.yaml", "levels")
+    ),
+    Case(
+        "broken YAML and JSON", "a tag", yaml_text("catalogue: {files: !!set {a, b}}\n"), ("line 1", "!!set")
+    ),
     Case("broken YAML and JSON", "options that break off", options('{"seed": 1'), ("--options", "no JSON")),
     Case(
         "broken YAML and JSON", "options that are a list", options("[]"), ("expected a JSON object", "a list")

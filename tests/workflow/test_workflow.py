@@ -58,6 +58,16 @@ def test_a_bad_configuration_stops_before_the_first_job(folder, values, expected
     assert not (folder / "results/bad").exists()
 
 
+@pytest.mark.parametrize("name", ["twice.yaml", "twice.json"])
+def test_a_repeated_key_is_refused_in_every_configuration_file(folder, name):
+    """Snakemake itself keeps the last of the two."""
+    (folder / name).write_text('{"seed": 1,\n"seed": 2}\n')
+    text = snakemake(folder, "-n", "--configfile", TINY, name, check=False)
+    assert name in text
+    assert "is repeated" in text
+    assert "Traceback" not in text
+
+
 @pytest.mark.slow
 def test_the_tiny_run_makes_catalogue_and_report(finished):
     """Sorted by HEALPix, identifiers unique, probabilities of 1, and a report with figures."""

@@ -9,13 +9,20 @@ import yaml
 
 from galcen.errors import ConfigError
 
-LARGEST_FILE = 16_000_000
+LARGEST_FILE = 4_000_000
 """Of a configuration [bytes]."""
-MOST_VALUES = 200_000
+MOST_VALUES = 100_000
 """In a configuration, aliases (*name) counted as often as they are used."""
+DEEPEST = 50
+"""Level of a value in a configuration."""
 
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_STANDARD = "tag:yaml.org,2002:"
+_TAGS = {
+    _STANDARD + name
+    for name in ("null", "bool", "int", "float", "str", "timestamp", "map", "seq", "merge", "value")
+}
 # The parser in C is twenty times faster, where PyYAML was built with it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -39,6 +46,7 @@ def parse_yaml(text: str, origin: str) -> dict[str, Any]:
     """The mapping in a YAML text; refusals as in `read_document`."""
     loader = _Loader(text)
     try:
+        _refuse_deep(text, origin)
         node = loader.get_single_node()
         if node is None:
             return {}
@@ -46,8 +54,6 @@ def parse_yaml(text: str, origin: str) -> dict[str, Any]:
         values = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin}{_place(error)}: cannot be read as YAML: {_reason(error)}") from None
-    except RecursionError:
-        raise ConfigError(f"{origin}: values are nested too deeply; expected a few levels") from None
     except (ValueError, OverflowError) as error:
         raise ConfigError(f"{origin}: cannot be read as YAML: {error}") from None
     finally:
@@ -102,6 +108,18 @@ def parse_json(text: str, origin: str) -> dict[str, Any]:
     return values
 
 
+def _refuse_deep(text: str, origin: str) -> None:
+    """Refuse deep nesting before anything recurses: the parser in C ends the process where it is too deep."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1
+        if depth > DEEPEST:
+            raise ConfigError(f"{origin}, line {line}: more than {DEEPEST} levels of values; expected a few")
+        if number > MOST_VALUES:
+            raise ConfigError(f"{origin}, line {line}: more than {MOST_VALUES} values up to here")
+
+
 def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -150,6 +168,8 @@ class _Checks:
             return known
         self.sizes[id(node)] = None
         size = 1
+        if node.tag not in _TAGS:
+            raise self._fault(node, f"the tag {node.tag.replace(_STANDARD, '!!')} is not for configurations")
         if isinstance(node, yaml.ScalarNode):
             self._check_number(node)
         elif isinstance(node, yaml.SequenceNode):
@@ -158,7 +178,9 @@ class _Checks:
             self._check_keys(node)
             size += sum(self.check(value) for _, value in node.value)
         if size > MOST_VALUES:
-            raise self._fault(node, f"aliases expand to more than {MOST_VALUES} values")
+            raise self._fault(
+                node, f"more than {MOST_VALUES} values, aliases counted as often as they are used"
+            )
         self.sizes[id(node)] = size
         return size
 
@@ -171,7 +193,7 @@ class _Checks:
                 raise self._fault(
                     key,
                     f"the key {name} is no text to YAML, which reads numbers, dates and words such as on, "
-                    "off, yes, no and null as values; write it in quotation marks",
+                    "off, yes, no and null as values; write it in quotation marks, and decimals with a point",
                 )
             line = key.start_mark.line + 1
             if key.value in lines:
@@ -182,6 +204,10 @@ class _Checks:
             lines[key.value] = line
 
     def _check_number(self, node: yaml.ScalarNode) -> None:
+        if node.tag == f"{_STANDARD}timestamp":
+            raise self._fault(
+                node, f"{node.value} is a date in YAML; write it in quotation marks where it is text"
+            )
         if node.style or not node.tag.endswith((":int", ":float")):
             return
         if _BASE_60.fullmatch(node.value):
