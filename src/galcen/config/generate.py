@@ -26,10 +26,11 @@ PAGE_HEAD = """\
 # Configuration reference
 
 Made by `python -m galcen.config.generate` from the models in `src/galcen/config`; do not edit.
-A configuration file holds only what differs from the defaults. Unknown keys are refused by name, repeated ones with their
-lines, and numbers outside their range with the range. Booleans, numbers and text are never turned into one another: `seed: true`
-and `error_floor: "0.1"` are errors, and so are numbers that YAML reads as something else (1e5 without a point and a sign is text,
-010 is octal, 1:30 is to base 60) and words such as off, no and yes where text is expected: write those in quotation marks.
+A configuration file holds only what differs from the defaults. Unknown keys are refused by name, repeated
+ones with their lines, and numbers outside their range with the range. Booleans, numbers and text are never
+turned into one another: `seed: true` and `error_floor: "0.1"` are errors, and so are numbers that YAML takes
+for another (1e5 without a point and a sign is text, 010 is octal, 1:30 is to base 60) and words such as off,
+no and yes where text is expected: write those in quotation marks.
 
 """
 
