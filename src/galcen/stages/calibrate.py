@@ -22,10 +22,10 @@ from galcen.galaxy.components import COMPONENTS
 from galcen.galaxy.model import Galaxy, colour_excess
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, write_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import CALIBRATION, OBSERVED
 from galcen.random import key
 from galcen.stages.galaxy_model import load_galaxy, refuse_unknown_cells
+from galcen.stages.inputs import read_inputs
 from galcen.stages.likelihood import load_lattice
 from galcen.stages.posterior import infer
 
@@ -56,6 +56,7 @@ def run(model: Path, output: Path, options: dict[str, Any], likelihood: Path | N
     if (inference.method == "fast") != (likelihood is not None):
         raise ConfigError("--likelihood FILE belongs to posterior.method = fast, and only to it")
     start = time.monotonic()
+    inputs = read_inputs(STAGE, options, [model, *([likelihood] if likelihood else [])])
     lattice = load_lattice(likelihood, inference.error_floor) if likelihood else None
     galaxy = load_galaxy(model)
     where = [c for t in tiles_of(options["footprint"], {"cells_per_side": 80}) for c in cells(t)]
@@ -63,8 +64,7 @@ def run(model: Path, output: Path, options: dict[str, Any], likelihood: Path | N
     stars = observed_stars(galaxy, choices, where, inference.dist_max, options["seed"])
     stars |= inferred(galaxy, stars, inference, choices.n_rank, options["seed"], lattice)
     summary = summarise(sample_of(stars), choices.warn_below)
-    attributes = provenance(STAGE, options, input_hashes(model, *([likelihood] if likelihood else [])))
-    with create(output, CALIBRATION.name, attributes) as file:
+    with create(output, CALIBRATION.name, inputs.attributes()) as file:
         write_columns(file, CALIBRATION, {name: stars[name] for name in CALIBRATION.names})
         file.attrs["summary"] = json.dumps(summary, sort_keys=True)
     overall = summary["ranks"]["all"]

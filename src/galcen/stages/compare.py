@@ -42,11 +42,11 @@ from galcen.io.comparison_schema import (
 from galcen.io.hdf5 import create, open_product, read_array, read_columns, write_columns
 from galcen.io.iterative_schema import DRAWS, ITERATIVE, ITERATIVE_HISTORY, TABLES, Flag
 from galcen.io.plate_quality_schema import KINDS, QUALITY_CAMERA, QUALITY_MOTION
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import Table
 from galcen.mapping.catalogue_covariance import ERRORS, PARAMETERS
 from galcen.mapping.space_motion import offsets
 from galcen.stages.compared_camera import compare_cameras, read_calibrated, residuals_on_focal_plane
+from galcen.stages.inputs import read_inputs
 from galcen.stages.judged_motion import estimates_of, judged_parameters
 from galcen.stages.true_sources import TrueSources, read_true_sources
 
@@ -108,6 +108,7 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     jax.config.update("jax_enable_x64", True)
     solver = {"solver": options["solver"]} if "solver" in options else {}
     calibration = config.parse(solver, "options of compare").solver.calibration
+    inputs = read_inputs("compare", options, [*files[:3], *files.injected])
     truth = read_true_sources(files.stars, files.catalogue)
     with open_product(files.solution, ITERATIVE) as file:
         solution = {table.name: read_columns(file, table) for table in TABLES}
@@ -125,7 +126,7 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
         (COMPARED_RESIDUALS, residuals_on_focal_plane(calibrated)),
         (ITERATIVE_HISTORY, solution["iterative_history"]),
     ]
-    attributes = provenance("compare", options, input_hashes(*files[:3], *files.injected)) | numbers
+    attributes = inputs.attributes() | numbers
     kept = ("scheme", "is_marginal")
     attributes |= {name: told[name] for name in kept}
     with create(output, COMPARISON, attributes) as file:

@@ -19,8 +19,8 @@ from galcen.config.catalogue import Catalogue, Selection
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, read_table, write_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import MEMBERS, OBSERVED
+from galcen.stages.inputs import read_inputs
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
     rules = rules_of(settings.catalogue)
     names = settings.catalogue.surveys
     paths = {name: [folder / name / f"{part.name}.h5" for part in around] for name in names}
+    inputs = read_inputs("complete", options, [path for name in names for path in paths[name]])
     surveys = [
         Survey(
             _stars_near(paths[names[bit]], tile, rules.epoch),
@@ -78,12 +79,7 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
     counts = _counts(settings.catalogue, surveys, merged, mine, chosen, magnitude, tile)
     if len(tiles) == 1 and not counts["kept"]:
         raise SchemaError(f"{folder}: no star is left: {lost_stars(counts, selection)}")
-    attributes = provenance(
-        "complete",
-        options,
-        {f"{name}/{file}": digest for name in names for file, digest in input_hashes(*paths[name]).items()},
-    )
-    attributes |= {"counts": json.dumps(counts), "surveys": json.dumps(names)}
+    attributes = inputs.attributes(counts=json.dumps(counts), surveys=json.dumps(names))
     _write(output, merged, np.flatnonzero(chosen), attributes)
     log.info("%s: %s", output, json.dumps(counts))
     dark = mine & ~chosen & np.isnan([merged.stars[name] for name in COLUMN.values()]).all(axis=0)

@@ -27,10 +27,10 @@ from galcen.galaxy.model import Galaxy
 from galcen.galaxy.photometry import hw
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import open_product, read_array, read_columns, read_table, write_table
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR, TRUTH
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.inputs import read_inputs
 from galcen.stages.posterior import BAILER_JONES, kernel_options, stars_of
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
     """
     options = config.filled(options, ("seed", "posterior", "draw"), "options of draw")
     choices = Draw.model_validate(options["draw"])
+    inputs = read_inputs("draw", options, [model, complete, posterior_file])
     observed = read_table(complete, OBSERVED)
     realisations = range(choices.realisation, choices.realisation + choices.n_draw)
     with open_product(posterior_file, POSTERIOR.name) as file:
@@ -67,7 +68,7 @@ def run(model: Path, complete: Path, posterior_file: Path, output: Path, options
             galaxy, settings, stars, common, comp.astype(int), dist, options["seed"], realisation
         )
         parts.append(common | drawn)
-    attributes = provenance("draw", options, input_hashes(model, complete, posterior_file))
+    attributes = inputs.attributes()
     with open_product(complete, OBSERVED.name) as file:
         # A catalogue without stars can then tell why it has none.
         attributes["counts"] = str(file.attrs.get("counts", "{}"))

@@ -21,12 +21,12 @@ from galcen.io.camera_json import SizedCamera
 from galcen.io.exposures import OrbitMeasurements, OrbitTruth
 from galcen.io.exposures_schema import EXPOSURES, INJECTED, ORBIT_EXPOSURES
 from galcen.io.hdf5 import open_product, read_column, read_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE, SURVEY_STARS
 from galcen.io.survey_schema import PLAN, PLAN_EXPOSURES
 from galcen.mapping.source_motion import RAD_PER_MAS, Observer
 from galcen.mapping.vector import Vector
 from galcen.random import stage_key
+from galcen.stages.inputs import read_inputs
 from galcen.survey.centroid_error import CentroidError
 from galcen.survey.ephemeris import AU_KM, LIGHT_KM_S, earth
 from galcen.survey.observe import CameraState, Conditions, OrbitExposures, Sky, Stars, make_sky, observe
@@ -95,13 +95,13 @@ def run(paths: Files, block: str, options: dict[str, Any], only: int | None = No
     started = time.perf_counter()
     sections = ("seed", "survey", "observation")
     settings = config.parse({n: options[n] for n in sections if n in options}, "options of expose")
+    inputs = read_inputs("expose", options, [paths.plan, paths.stars, paths.input_catalogue])
     plan, orbits = load_plan(paths.plan, block)
     stars, t0 = load_stars(paths)
     survey = survey_of(settings, t0)
     years = float(np.abs(plan["t"] - t0).max())
     sky = make_sky(stars, survey.conditions.unresolved, years)
-    attributes = provenance("expose", options, input_hashes(paths.plan, paths.stars, paths.input_catalogue))
-    attributes["t0"] = repr(t0)
+    attributes = inputs.attributes(t0=repr(t0))
     if only is not None and only not in orbits:
         raise ConfigError(f"--only {only}: not an orbit of the block {block} in the plan")
     count = 0
@@ -148,7 +148,7 @@ def _kept(
     exposures = stack.enter_context(files.open_exposures(paths.exposures))
     injected = stack.enter_context(files.open_injected(paths.injected))
     for file in (exposures, injected):
-        for name in ("configuration", "inputs"):
+        for name in ("configuration", "inputs", "stage_version"):
             if file.attrs.get(name) != attributes[name]:
                 raise SchemaError(
                     f"{file.filename}: was made with other {name}; make the whole block again, without --only"

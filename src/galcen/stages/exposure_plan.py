@@ -16,10 +16,10 @@ from galcen.config import Config
 from galcen.errors import ConfigError
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, open_product, read_column, write_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import SURVEY_STARS
 from galcen.io.survey_schema import PLAN, PLAN_COVERAGE, PLAN_EXPOSURES, PLAN_ORBITS, PLAN_STARS
 from galcen.random import stage_key
+from galcen.stages.inputs import read_inputs
 from galcen.survey import pointing
 from galcen.survey.coverage import Camera, exposures_of, square_camera, unit
 from galcen.survey.coverage import pointing as pointing_of
@@ -55,6 +55,7 @@ def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> Non
     sections = ("seed", "footprint", "survey")
     settings = config.parse({n: options[n] for n in sections if n in options}, "options of exposure-plan")
     task, plan = task_of(settings), settings.survey.plan
+    inputs = read_inputs("exposure_plan", options, [stars] if stars else [])
     scatter, turns = (_words(settings.seed, f"exposure_plan {name}") for name in ("scatter", "turns"))
     started = time.perf_counter()
     made = pointing.make_plan(task, plan.n_orbits, turns)
@@ -71,8 +72,7 @@ def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> Non
     ra, dec = healpy.pix2ang(plan.coverage_nside, pixels, nest=True, lonlat=True)
     seen = counter.count(ra, dec)
     counted = _counted(stars, counter)
-    attributes = provenance("exposure_plan", options, input_hashes(stars) if stars else {})
-    with create(output, PLAN, attributes) as file:
+    with create(output, PLAN, inputs.attributes()) as file:
         file.attrs["healpix_nside"] = plan.coverage_nside
         file.attrs["healpix_order"] = "nested"
         file.attrs["telescope"] = json.dumps(

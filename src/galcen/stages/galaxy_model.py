@@ -23,7 +23,8 @@ from galcen.io.directions import read_directions
 from galcen.io.hdf5 import create, open_product
 from galcen.io.model_tables import read_tables
 from galcen.io.modules import read_module, write_module
-from galcen.io.provenance import input_hashes, provenance
+from galcen.io.provenance import canonical
+from galcen.stages.inputs import read_inputs
 
 PRODUCT = "galaxy_model"
 
@@ -121,10 +122,11 @@ def run(output: Path, tables: Tables, galaxy: GalaxyOptions, extinction: Extinct
     """Read and check the tables, build the model and write it."""
     content, digests = read_tables(Path(tables.path) if tables.path else None)
     log.info("read %d tables, all with the expected sha256", len(digests))
-    if isinstance(extinction.off_map, str):
-        digests |= input_hashes(Path(extinction.off_map))
     model = build_galaxy(galaxy, extinction, content)
     options = {"galaxy": galaxy.model_dump(mode="json"), "extinction": extinction.model_dump(mode="json")}
-    with create(output, PRODUCT, provenance("galaxy_model", options, digests)) as file:
+    own = {"extinction table": Path(extinction.off_map)} if isinstance(extinction.off_map, str) else {}
+    inputs = read_inputs("galaxy_model", options, files=own)
+    attributes = inputs.attributes(inputs=canonical(digests | inputs.digests()))
+    with create(output, PRODUCT, attributes) as file:
         write_module(file, "galaxy", model)
     log.info("wrote %s", output)

@@ -23,10 +23,10 @@ from galcen.io.claims import scratch_folder
 from galcen.io.cuts import RowCuts
 from galcen.io.hdf5 import write_table
 from galcen.io.plausibility import MedianCheck
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.row_buckets import RowBuckets
 from galcen.io.schema import OBSERVED
 from galcen.io.tables import BANDS, read_survey, refuse_repeated
+from galcen.stages.inputs import read_inputs
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,8 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
             some = buckets.read("id", number)
             if some is not None:
                 refuse_repeated(survey, some["source_id"], some["row"])
-        attributes = provenance("ingest", options, input_hashes(Path(survey.path)))
-        attributes["counts"] = json.dumps(counts | {"cuts": cuts.left_out})
+        inputs = read_inputs("ingest", options, files={f"table of {survey_name}": Path(survey.path)})
+        attributes = inputs.attributes(counts=json.dumps(counts | {"cuts": cuts.left_out}))
         made = scratch / "tiles"
         made.mkdir()
         for number, tile in enumerate(tiles):

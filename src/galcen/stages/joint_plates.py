@@ -13,7 +13,7 @@ from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, write_array, write_columns
 from galcen.io.plates import Plates
 from galcen.io.plates_schema import EXPOSURES, PRODUCT, RESIDUALS, STARS, TERMS
-from galcen.io.provenance import input_hashes, provenance
+from galcen.stages.inputs import read_inputs
 from galcen.stages.joint_plates_input import read
 from galcen.stages.joint_plates_solution import Solved, solve_plates
 from galcen.stages.joint_plates_tables import exposure_table, residual_table, star_table, term_table
@@ -42,9 +42,10 @@ def run(files: Sequence[Path], output: Path, options: dict[str, Any]) -> None:
         *(plates.epoch.min(), plates.epoch.max()),
     )
     solved = solve_plates(plates, settings)
-    label = [Path(settings.label.path)] if settings.label else []
-    attributes = provenance("joint_plates", settings.model_dump(mode="json"), input_hashes(*files, *label))
+    given = {f"plate file {number}": path for number, path in enumerate(files)}
+    given |= {"label table": Path(settings.label.path)} if settings.label else {}
     summary = summarise(plates, solved)
+    attributes = read_inputs("joint_plates", settings.model_dump(mode="json"), files=given).attributes()
     attributes |= {
         "summary": json.dumps(summary),
         "unit": plates.unit,

@@ -12,8 +12,8 @@ from galcen.catalogue.merge_quality import quality, sources
 from galcen.catalogue.selection import apparent
 from galcen.catalogue.tiling import tiles_of
 from galcen.io.hdf5 import create, open_product, read_columns, read_table, write_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import MEMBERS, MERGE_QUALITY, OBSERVED, SKY
+from galcen.stages.inputs import read_inputs
 
 BIN_MAG = 0.5
 
@@ -40,6 +40,8 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     edges = np.arange(selection.bright, selection.faint + BIN_MAG / 2, BIN_MAG)
     edges = np.append(edges[edges < selection.faint - 1e-9], selection.faint)
     links = [bit for bit, survey in enumerate(settings.catalogue.members) if survey.role == "link"]
+    both = [folder / kind / f"{name}.h5" for kind in ("sky", "complete") for name in tiles]
+    inputs = read_inputs("judge_merge", options, both)
     found, times = _found([folder / "complete" / f"{name}.h5" for name in tiles], links)
     rows: list[dict[str, np.ndarray]] = []
     for number, name in enumerate(tiles):
@@ -64,12 +66,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
         rows.append({"tile": np.full(len(edges) - 1, number), "mag_low": edges[:-1], **counts})
     columns = {name: np.concatenate([row[name] for row in rows]) for name in MERGE_QUALITY.names}
     total = {name: int(columns[name].sum()) for name in MERGE_QUALITY.names if name.startswith("n_")}
-    inputs = {
-        f"{kind}/{file}": digest
-        for kind in ("sky", "complete")
-        for file, digest in input_hashes(*(folder / kind / f"{name}.h5" for name in tiles)).items()
-    }
-    attributes = provenance("judge_merge", options, inputs)
+    attributes = inputs.attributes()
     attributes |= {"tiles": json.dumps(tiles), "band": selection.band, "mag_faint": str(selection.faint)}
     with create(output, MERGE_QUALITY.name, attributes) as file:
         write_columns(file, MERGE_QUALITY, columns)

@@ -30,9 +30,9 @@ from galcen.io.plate_quality_schema import (
     QUALITY_STARS,
 )
 from galcen.io.plate_schema import PLATE
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import Table
 from galcen.io.stars_schema import PLATE_MOTION
+from galcen.stages.inputs import read_inputs
 from galcen.stages.judged_motion import ARTIFICIAL, judge_motion
 from galcen.stages.judged_orbit import EDGES, JudgedOrbit, judge_orbit
 from galcen.stages.star_paths import chosen_stars, curves, points
@@ -74,6 +74,8 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
     """
     # Directions need float64.
     jax.config.update("jax_enable_x64", True)
+    injected = [files.injected / path.name for path in files.plates]
+    inputs = read_inputs("judge_plate", options, [*files[:3], *injected, *files.plates])
     truth = read_true_sources(files.stars, files.catalogue)
     found = read_table(files.motion, PLATE_MOTION)
     orbits = list(_orbits(files, truth))
@@ -96,7 +98,7 @@ def run(files: Files, output: Path, options: dict[str, Any]) -> None:
         (PATH_POINTS, points(stars, truth, [(orbit.t, orbit.sources) for orbit in orbits])),
         (PATH_CURVES, curves(stars, truth, found, (times.min(), times.max()))),
     ]
-    attributes = provenance("judge_plate", options, input_hashes(*files[:3], *files.plates))
+    attributes = inputs.attributes()
     attributes |= {"camera_orbit": str(int(best.row["orbit"])), "kinds": json.dumps(KINDS)}
     attributes |= {"still_chi2": repr(motion.still_chi2), "still_dof": str(motion.still_dof)}
     with create(output, PLATE_QUALITY, attributes) as file:

@@ -12,8 +12,8 @@ from galcen.errors import SchemaError
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, open_product
 from galcen.io.modules import read_module, write_module
-from galcen.io.provenance import input_hashes, provenance
 from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.inputs import read_inputs
 
 PRODUCT = "likelihood"
 
@@ -37,7 +37,8 @@ def run(model: Path, output: Path, options: dict[str, Any]) -> None:
     """Tabulate for the photometric error `error_floor` [mag], and write."""
     start = time.monotonic()
     error = options.get("error_floor", Posterior().error_floor)
+    inputs = read_inputs("likelihood", options, [model])
     lattice = MagnitudeLattice.build(Pieces.build(load_galaxy(model).intervals, error), error)
-    with create(output, PRODUCT, provenance("likelihood", options, input_hashes(model))) as file:
+    with create(output, PRODUCT, inputs.attributes()) as file:
         write_module(file, "lattice", lattice)
     log.info("%d points in %.1f s", len(lattice.values), time.monotonic() - start)

@@ -43,13 +43,13 @@ from galcen.io.exposures import (
 )
 from galcen.io.hdf5 import create, open_product, read_table, write_columns
 from galcen.io.plate_schema import PLATE, PLATE_CALIBRATION, PLATE_EXPOSURES, PLATE_MAP, PLATE_SOURCES
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE
 from galcen.mapping.camera import Camera
 from galcen.mapping.linearisation import Exposure
 from galcen.mapping.source_motion import Observer
 from galcen.mapping.vector import Vector
 from galcen.random import key
+from galcen.stages.inputs import read_inputs
 
 FEWEST_STARS = 3
 """Of an exposure: fewer do not give its attitude, and it is left out."""
@@ -89,10 +89,11 @@ def run(
     """
     jax.config.update("jax_enable_x64", True)
     settings = config.parse({n: options[n] for n in ("seed", "plate") if n in options}, "options of plate")
+    inputs = read_inputs("plate", options, [exposures, catalogue])
     known = read_table(catalogue, INPUT_CATALOGUE)
     order = np.argsort(known["source_id"], kind="stable")
     known = {name: values[order] for name, values in known.items()}
-    attributes = provenance("plate", options, input_hashes(exposures, catalogue))
+    attributes = inputs.attributes()
     with open_exposures(exposures) as file:
         orbits = orbits_of(file)
         if only is not None and only not in orbits:
@@ -101,7 +102,7 @@ def run(
         attributes["orbits"] = json.dumps(orbits)
         with create(output, PLATE, attributes) as out:
             if only is not None:
-                _keep_others(output, out, orbits, only)
+                _keep_others(output, out, orbits, only, attributes)
             for orbit in orbits if only is None else [only]:
                 where = f"{exposures}: orbit {orbit}"
                 measured = usable(read_orbit(file, orbit), where)
@@ -110,9 +111,14 @@ def run(
                 _solve_orbit(group, (where, stream), measured, (camera, stars), settings.plate)
 
 
-def _keep_others(path: Path, out: h5py.File, orbits: list[int], only: int) -> None:
+def _keep_others(
+    path: Path, out: h5py.File, orbits: list[int], only: int, attributes: dict[str, str]
+) -> None:
     """Copy the orbits that are not solved again."""
     with open_product(path, PLATE) as old:
+        for name in ("configuration", "inputs", "stage_version"):
+            if old.attrs.get(name) != attributes[name]:
+                raise SchemaError(f"{path}: was made with other {name}; make the whole block, without --only")
         for orbit in orbits:
             if orbit == only:
                 continue

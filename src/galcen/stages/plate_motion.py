@@ -18,8 +18,8 @@ from galcen.io.claims import claiming
 from galcen.io.exposures import group_name
 from galcen.io.hdf5 import open_product, read_columns, read_table, write_table
 from galcen.io.plate_schema import PLATE, PLATE_SOURCES
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.stars_schema import INPUT_CATALOGUE, PLATE_MOTION
+from galcen.stages.inputs import read_inputs
 from galcen.stages.plate import prior_options
 
 LEAST_TRUST = 1e-6
@@ -50,6 +50,7 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
     """
     names = ("plate", "survey")
     settings = config.parse({n: options[n] for n in names if n in options}, "options of plate-motion")
+    inputs = read_inputs("plate_motion", options, [catalogue, *plates])
     known = read_table(catalogue, INPUT_CATALOGUE)
     order = np.argsort(known["source_id"], kind="stable")
     known = {name: values[order] for name, values in known.items()}
@@ -83,7 +84,7 @@ def run(catalogue: Path, output: Path, plates: list[Path], options: dict[str, An
         MotionOptions(common_mode=settings.plate.motion.common_mode),
     )
     columns = motion_columns(known["source_id"], known["ra"], known["dec"], motion, epoch)
-    attributes = provenance("plate_motion", options, input_hashes(catalogue, *plates))
+    attributes = inputs.attributes()
     attributes["common_mode_mas"] = json.dumps([float(value) for value in motion.common_mode])
     write_table(output, PLATE_MOTION, columns, attributes)
     log.info("%d stars, %d positions in %d orbits", len(order), np.count_nonzero(usable), len(times))

@@ -24,10 +24,10 @@ from galcen.galaxy.components import N_COMPONENT
 from galcen.galaxy.model import Galaxy, Sightlines
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import create, read_table, write_array, write_columns
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, POSTERIOR
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import known_sightlines, load_galaxy
+from galcen.stages.inputs import read_inputs
 from galcen.stages.likelihood import load_lattice
 
 log = logging.getLogger(__name__)
@@ -232,6 +232,8 @@ def run(
         )
     if choices.method == "exact" and likelihood is not None:
         raise ConfigError("posterior.method = exact takes no --likelihood; leave it out, or set method: fast")
+    inputs = read_inputs("posterior", options, [model, complete, *([likelihood] if likelihood else [])])
+    columns = read_table(complete, OBSERVED)
     lattice = load_lattice(likelihood, choices.error_floor) if likelihood else None
     start = time.monotonic()
     result = infer(load_galaxy(model), columns, choices, options["seed"], lattice)
@@ -241,10 +243,7 @@ def run(
         **dict(zip(("dist_p16", "dist_p50", "dist_p84"), result["quantile"], strict=True)),
         **{name: result[name] for name in ("ln_evidence", "chi2_min", "dist_source", "flags")},
     }
-    attributes = provenance(
-        "posterior", options, input_hashes(model, complete, *([likelihood] if likelihood else []))
-    )
-    with create(output, POSTERIOR.name, attributes) as file:
+    with create(output, POSTERIOR.name, inputs.attributes()) as file:
         write_columns(file, POSTERIOR, table)
         write_array(file, "sample_comp", result["comp"].T)
         write_array(file, "sample_dist", result["dist"].T)

@@ -24,6 +24,7 @@ from galcen.report import merge_quality, page, posterior, sky, stars
 from galcen.report.style import png
 from galcen.stages.calibrate import sample_of
 from galcen.stages.galaxy_model import load_galaxy
+from galcen.stages.inputs import read_inputs
 from galcen.stages.posterior import kernel_options, stars_of
 from galcen.stages.report_astrometry import plan_sections, quality_sections
 from galcen.stages.report_solution import comparison_sections
@@ -75,6 +76,8 @@ def run(
         ("run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction", "survey_sources"),
         "options of report-page",
     )
+    others = (model, truth, merge, calibration, *(astrometry or ()))
+    read_inputs("report_page", options, [path for path in others if path is not None])
     if (model is None) != (truth is None):
         raise ConfigError("--model and --truth belong together; give both of them, or neither")
     if model is None or truth is None:
@@ -99,7 +102,7 @@ def _catalogue(model: Path, truth: Path, options: dict[str, Any]) -> list[str]:
     """The truth catalogue in numbers and figures."""
     with open_product(truth, TRUTH.name) as file:
         columns = read_columns(file, TRUTH)
-        commit = str(file.attrs["git_commit"])
+        commit = str(file.attrs["git_commit"]) or f"unknown; sources {file.attrs['source']}"
     sections = [_summary(columns, options, commit)]
     if len(columns["comp"]):
         sections += _figures(load_galaxy(model), columns, options)
@@ -120,7 +123,7 @@ def _summary(columns: dict[str, np.ndarray], options: dict[str, Any], commit: st
         ["stars", f"{n_star:,}"],
         ["seed", str(options["seed"])],
         ["source", options["catalogue"]["source"]],
-        ["commit", commit or "unknown"],
+        ["commit", commit],
         *flagged,
     ]
     return page.table("Summary", ["", ""], rows, "Names in capitals count the stars with that flag.")

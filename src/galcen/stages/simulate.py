@@ -17,10 +17,10 @@ from galcen.config.drawn_surveys import DrawnSurvey
 from galcen.galaxy.model import Galaxy
 from galcen.galaxy.observables import galactic_to_icrs
 from galcen.io.hdf5 import write_table
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import OBSERVED, SKY
 from galcen.random import stage_key
 from galcen.stages.galaxy_model import load_galaxy, refuse_unknown_cells
+from galcen.stages.inputs import read_inputs
 
 EPOCH = 2016.0
 """Epoch of the model's sky [Julian year]."""
@@ -99,8 +99,9 @@ def run(tile_name: str, model: Path, folder: Path, options: dict[str, Any]) -> N
     options = config.filled(options, ("seed", "footprint", "tiling", "catalogue"), "options of simulate")
     catalogue = Catalogue.model_validate(options["catalogue"])
     seed = options["seed"]
-    galaxy = load_galaxy(model)
     tile = tile_named(tile_name, options["footprint"], options["tiling"])
+    inputs = read_inputs("simulate", options, [model])
+    galaxy = load_galaxy(model)
     stars = draw_tile(galaxy, tile, window_of(catalogue), seed)
     lon, lat = np.radians(stars.lon_deg), np.radians(stars.lat_deg)
     motion = phase_space(
@@ -110,7 +111,7 @@ def run(tile_name: str, model: Path, folder: Path, options: dict[str, Any]) -> N
     cell = stars.source_id >> NUMBER_BITS
     moving = (ra % 360.0, dec, motion.pmra, motion.pmdec)
     sky = Sky(stars.source_id, cell, *moving, 1000.0 / stars.dist, stars.mag)
-    attributes = provenance("simulate", options, input_hashes(model))
+    attributes = inputs.attributes()
     for place, survey in enumerate(catalogue.model.surveys):
         kernel = survey_of(survey)
         covered = np.flatnonzero(_covers(survey, stars))

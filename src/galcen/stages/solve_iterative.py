@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,12 +40,13 @@ from galcen.io.iterative_schema import (
     ITERATIVE_UNITS,
     Flag,
 )
-from galcen.io.provenance import input_hashes, provenance
+from galcen.io.lineage import hash_files
 from galcen.io.schema import Table
 from galcen.io.solver_checkpoint import remove
 from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
+from galcen.stages.inputs import read_inputs
 from galcen.stages.iterative_problem import Survey, build, read_survey
 from galcen.stages.problem_prediction import check_predictions
 from galcen.stages.solver_run import (
@@ -110,11 +113,11 @@ def run(
     choices, epoch = settings.solver, settings.survey.plan.epoch
     with running(n_rank) as ranks, sole_writer(output, ranks):
         begin = time.perf_counter()
+        inputs = read_inputs(STAGE, options, [catalogue, *exposures], hashes=partial(_hashes, ranks))
         survey = read_survey(exposures, catalogue, choices, epoch)
-        inputs = _hashes([catalogue, *exposures], ranks)
         kept = choices.model_dump(mode="json", exclude=NO_PART_OF_THE_SOLUTION)
         others = {"seed": settings.seed, "epoch": epoch, "version": options.get("version")}
-        run_identity = identity(kept | others, inputs)
+        run_identity = identity(kept | others, inputs.digests())
         ranks.agree(run_identity, "options, version of galcen or files")
         if ranks.size > 1:
             ranks.agree(_digest(survey), "the catalogue or the list of orbits that they have read")
@@ -136,7 +139,7 @@ def run(
         parts, residuals = ranks.gather(own.exposures), ranks.sum(own.residuals)
         if parts is not None:
             every = [columns for part in parts for columns in part]
-            attributes = provenance(STAGE, options, inputs) | solution_attributes(survey, choices, result)
+            attributes = inputs.attributes() | solution_attributes(survey, choices, result)
             made = product_tables(survey, problem, result, every, residuals)
             _write(output, attributes, made, result.draws)
         remove(folder, ranks)
@@ -163,13 +166,10 @@ def _write(
         drawn.attrs["unit"] = "mas, mas, mas, mas/yr, mas/yr"
 
 
-def _hashes(paths: list[Path], ranks: World) -> dict[str, str]:
+def _hashes(ranks: World, paths: Sequence[Path]) -> dict[Path, str]:
     """sha256 of all files; each rank reads its part of them."""
-    return {
-        name: text
-        for part in ranks.share(input_hashes(*paths[ranks.rank :: ranks.size]))
-        for name, text in part.items()
-    }
+    parts = ranks.share(hash_files(paths[ranks.rank :: ranks.size]))
+    return {path: digest for part in parts for path, digest in part.items()}
 
 
 def _digest(survey: Survey) -> str:

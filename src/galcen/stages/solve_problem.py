@@ -15,11 +15,11 @@ from galcen.config.iterative_problem import IterativeProblem
 from galcen.errors import ConfigError
 from galcen.io.problem_answer import write_problem_answer
 from galcen.io.problem_file import FEWEST_STARS, ProblemFile, read_problem_file
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.solver_checkpoint import remove
 from galcen.parallel.comm import World
 from galcen.parallel.partition import own_share
 from galcen.random import key
+from galcen.stages.inputs import read_inputs
 from galcen.stages.problem_orbits import problem_of
 from galcen.stages.problem_prediction import check_file_predictions
 from galcen.stages.solver_run import (
@@ -71,8 +71,8 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
     with running(n_rank) as ranks, sole_writer(output, ranks):
         begin = time.perf_counter()
         file = read_problem_file(problem_file, own_share(ranks))
-        inputs = input_hashes(problem_file)
-        run_identity = identity(settings.model_dump(), inputs)
+        inputs = read_inputs(STAGE, settings.model_dump(), files={"problem file": problem_file})
+        run_identity = identity(settings.model_dump(), inputs.digests())
         ranks.agree(run_identity, "options, version of galcen or problem file")
         check_file_predictions(file)
         _describe(file, ranks)
@@ -86,7 +86,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
         attributes["n_step"] = len(result.history)
         predicted, attitude = _collected(file, problem, result, ranks)
         if ranks.rank == 0:
-            made_by = provenance(STAGE, settings.model_dump(), inputs)
+            made_by = inputs.attributes()
             solution = _solution(result) | {"attitude_scale": attitude}
             write_problem_answer(output, problem_file, solution, predicted, made_by | attributes)
         remove(folder, ranks)

@@ -16,13 +16,13 @@ from galcen.errors import ConfigError, SchemaError
 from galcen.galaxy.photometry import hw as hw_of
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import open_product, read_column, write_table
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
 from galcen.io.source_table import read_source_table
 from galcen.io.stars_schema import INPUT_CATALOGUE, SURVEY_STARS
 from galcen.mapping.catalogue_covariance import CORRELATIONS, ERRORS, covariance_of
 from galcen.mapping.space_motion import SpaceMotion, displaced, propagated
 from galcen.random import stage_key
+from galcen.stages.inputs import read_inputs
 from galcen.survey import reference_catalogue, source_list
 from galcen.survey.source_list import FIRST_ARTIFICIAL_ID, Rectangle, scores, uniforms
 
@@ -74,9 +74,11 @@ def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any
     settings = config.parse({n: options[n] for n in names if n in options}, "options of survey-sources")
     choices, root = settings.survey_sources, stage_key(settings.seed, "survey_sources")
     if choices.table is None:
+        inputs = read_inputs("survey_sources", options, [source])
         columns = _truth_columns(source)
     else:
         columns = _table_columns(choices.table.model_copy(update={"path": str(source)}), settings.galaxy.hw)
+        inputs = read_inputs("survey_sources", options, files={"table of sources": source})
     sources = _with_artificial(_selected(source, columns, choices, root), choices, root)
     now = propagated(sources.truth, choices.reference_epoch - sources.epoch)
     table, wrong = _input_catalogue(sources, now, choices, root)
@@ -86,11 +88,10 @@ def run(source: Path, stars: Path, input_catalogue: Path, options: dict[str, Any
         "is_reference": sources.is_reference.astype(np.int8),
         "is_artificial": sources.is_artificial.astype(np.int8),
     }
-    attributes = provenance("survey_sources", options, input_hashes(source))
-    attributes["t0"] = repr(choices.reference_epoch)
+    t0 = repr(choices.reference_epoch)
     true = {"source_id": sources.source_id, **now._asdict(), **kinds, "is_wrong": wrong.astype(np.int8)}
-    write_table(stars, SURVEY_STARS, true, attributes)
-    write_table(input_catalogue, INPUT_CATALOGUE, table | kinds, attributes)
+    write_table(stars, SURVEY_STARS, true, inputs.attributes(t0=t0))
+    write_table(input_catalogue, INPUT_CATALOGUE, table | kinds, inputs.attributes(t0=t0))
     log.info(
         "%d sources: %d references (%d with a wrong motion), %d artificial; %d pairs within %.1f arcsec stay",
         *(len(now.ra), sources.is_reference.sum(), wrong.sum(), sources.is_artificial.sum()),

@@ -26,10 +26,10 @@ from galcen.errors import SchemaError
 from galcen.galaxy.components import COMPONENTS
 from galcen.io.claims import claiming
 from galcen.io.hdf5 import CHUNK_ROWS, create, create_columns, open_product, read_column
-from galcen.io.provenance import input_hashes, provenance
 from galcen.io.schema import TRUTH
 from galcen.io.truth import write_index
 from galcen.stages.complete import lost_stars
+from galcen.stages.inputs import read_inputs
 
 MOC_ORDER = 13
 MOC_PIXELS = 2**18  # looked at together
@@ -77,7 +77,7 @@ def run(folder: Path, output: Path, options: dict[str, Any]) -> None:
     )
     names = [tile.name for tile in tiles_of(options["footprint"], options["tiling"])]
     paths = [folder / f"{name}.h5" for name in names]
-    attributes = provenance("truth", options, input_hashes(*paths))
+    attributes = read_inputs("truth", options, paths).attributes()
     sources = _sources(paths)
     _refuse_duplicates(sources, draw.n_draw)
     n_star = int(sources.n_row.sum())
