@@ -48,6 +48,7 @@ else:
         params:
             folder=results("catalogue/survey/{survey}"),
             options=ingest_options(),
+            table=lambda wildcards: digest(table_of(wildcards)),
         shell:
             "galcen ingest --options {params.options:q}"
             " -- {wildcards.survey:q} {params.folder:q} > {log:q} 2>&1"

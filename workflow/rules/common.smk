@@ -14,6 +14,7 @@ from snakemake.pathvars import PATHVAR_REGEX
 import galcen.config
 from galcen.catalogue.tiling import tiles_of, with_neighbours
 from galcen.errors import ConfigError
+from galcen.io.file_digests import content_digest, module_file
 from galcen.io.text import write_text
 from galcen.stages.versions import VERSIONS
 
@@ -271,6 +272,30 @@ def sources_of(wildcards):
     """The stars that the survey chooses from: the truth catalogue, or the user's table."""
     table = SETTINGS.survey_sources.table
     return results("truth.h5") if table is None else table.path
+
+
+def digest(path):
+    """sha256 of a file of the user, so that a rule runs again when it holds something else, whatever its date."""
+    return content_digest(Path(path), Path("results/.cache/file_digests.json"))
+
+
+def off_map_digest():
+    """Digest of the user's table of the extinction off the map, if there is one."""
+    table = SETTINGS.extinction.off_map
+    return digest(table) if isinstance(table, str) else ""
+
+
+def sources_digest(wildcards):
+    """Digest of the user's table of the stars that the survey chooses from, if there is one."""
+    table = SETTINGS.survey_sources.table
+    return "" if table is None else digest(table.path)
+
+
+def terms_digest():
+    """Digests of the modules with terms of the user's own."""
+    terms = SETTINGS.solver.calibration.extra_terms if SETTINGS.solver.enabled else ()
+    files = [module_file(term.partition(":")[0]) for term in terms]
+    return " ".join(digest(file) for file in files if file is not None)
 
 
 def write_resolved_configuration():

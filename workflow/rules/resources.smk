@@ -19,5 +19,6 @@ rule galaxy_model:
         runtime=20,
     params:
         options=section("galaxy_model", "tables", "galaxy", "extinction"),
+        table=off_map_digest(),
     shell:
         "galcen galaxy-model --options {params.options:q} -- {output:q} > {log:q} 2>&1"

@@ -23,6 +23,7 @@ rule solve_iterative:
         start="mpiexec",
     params:
         options=solver_options(),
+        terms=terms_digest(),
         exposures=lambda wildcards, input: listed(input.exposures),
         # Functions of the resources: another number of ranks repeats nothing.
         launcher=lambda wildcards, resources: launcher(resources),

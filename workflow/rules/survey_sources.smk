@@ -16,6 +16,7 @@ rule survey_sources:
         runtime=30,
     params:
         options=section("survey_sources", "seed", "galaxy", "survey_sources"),
+        table=sources_digest,
     shell:
         "galcen survey-sources --options {params.options:q}"
         " -- {input:q} {output.stars:q} {output.catalogue:q} > {log:q} 2>&1"

@@ -27,7 +27,7 @@ OF_TILES = frozenset({"ingest", "simulate", "complete", "posterior", "draw"})
 SEVERAL_PRODUCTS = frozenset({"simulate", "survey_sources", "expose"})
 """Stages that make more than one kind of product."""
 
-IN_PIECES = frozenset({"survey", "plate", "solver"})
+IN_PIECES = frozenset({"survey", "plate", "solver", "extinction"})
 """Sections of which a stage gets only the options that it uses."""
 
 HANDED_ON = {"truth": frozenset({"draw", "footprint", "tiling", "catalogue"})}

@@ -6,7 +6,6 @@ comparison.
 """
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,9 +112,9 @@ def _check_tiles(stage: str, asked: Configuration, origins: Sequence[Origin]) ->
     for origin in origins:
         section = origin.record.configuration
         name = origin.path.stem
-        if origin.stage not in OF_TILES or not re.fullmatch(r"t\d{3}_\d{3}", name):
+        if origin.stage not in OF_TILES or name not in present:
             continue
-        if "footprint" not in section or "tiling" not in section or name not in present:
+        if "footprint" not in section or "tiling" not in section:
             continue
         if id(origin.record) not in areas:
             areas[id(origin.record)] = _bounds(section)
