@@ -94,7 +94,7 @@ def asked(stage: str, folder: Path, **options) -> None:
             here[PLAN], folder / "astrometry/plate_quality.h5", folder / "astrometry/comparison.h5"
         )
         parts = folder / "merge.h5", folder / "calibration.h5", beside
-        report_page.run(here["model.h5"], folder / "truth.h5", folder / "out/report.html", of, *parts)
+        report_page.run(folder / "out/report.html", of, here["model.h5"], folder / "truth.h5", *parts)
 
 
 def other_run(stage: str, *names: str, table: str = "stars", **changes) -> Callable[[Path], None]:
