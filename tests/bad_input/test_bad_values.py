@@ -326,6 +326,12 @@ CASES = [
         )
     ),
     Case(
+        STAND_IN,
+        "0 for stars that Gaia does not have",
+        ingested(lambda c: c.update(gaia_source_id=np.arange(N) // 2)),
+        ("row 1 ", "column gaia_source_id: 0", "2 such rows"),
+    ),
+    Case(
         BOUND,
         "limits of a distance exchanged",
         ingested(lambda c: c.update(r_lo_photogeo=c["r_hi_photogeo"], r_hi_photogeo=c["r_lo_photogeo"])),
@@ -410,6 +416,13 @@ CASES = [
         "stars behind far more dust than the map has",
         ingested(reddened(3.0)),
         ("redder than the extinction map has the field", "AB"),
+        "warned",
+    ),
+    Case(
+        COLOUR,
+        "AB magnitudes in J and Ks alone",
+        ingested(lambda c: (all_bands_ab(c), reddened(-0.3)(c), c.pop("mh"), c.pop("mh_error"))),
+        ("the median J - Ks is", "are they AB magnitudes?"),
         "warned",
     ),
     Case(

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy import units as u
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from galcen.bounds import BOUNDS, PLATE_BOUNDS
 from galcen.errors import SchemaError
 from galcen.io.list_text import read_text
+from galcen.io.row_checks import Place, refuse_beyond
 from galcen.io.table_columns import quantity
 from galcen.io.table_formats import ENDINGS, read_batches
 
@@ -125,6 +127,7 @@ def read_label(
         kept &= motion_error > 0
     if not kept.any():
         raise SchemaError(f"{path}: none of its {n} stars has a position and a motion with an error above 0")
+    _refuse_impossible(path, mapped, found, motion_error, kept)
     position, motion, t = position[kept], motion[kept], found["t"][kept]
     tangent = None
     if on_sky:
@@ -135,6 +138,27 @@ def read_label(
     errors = _error(found, "error", "x_error", "y_error", n)[kept]
     magnitude = found.get("magnitude", np.full(n, np.nan))[kept]
     return LabelTable(path, names, position, motion, t, magnitude, errors, motion_error[kept], tangent)
+
+
+def _refuse_impossible(
+    path: Path,
+    mapped: Mapping[str, str | None],
+    found: Mapping[str, np.ndarray],
+    motion_error: Float[np.ndarray, " n"],
+    kept: Bool[np.ndarray, " n"],
+) -> None:
+    """Refuse motions, their errors, positions and magnitudes that cannot be, of the stars that are kept."""
+    rows = np.flatnonzero(kept) + 1
+    names = {ours: theirs for ours, theirs in mapped.items() if theirs is not None}
+    names["pm_error"] = next((names[name] for name in ("pm_error", "pmx_error") if name in found), "")
+    stars = found.get("name", np.arange(1, len(kept) + 1))[kept]
+    place = Place(str(path), names, rows, stars, "star", "leave such rows out", None)
+    bounds = {"pmx": BOUNDS["pmra"], "pmy": BOUNDS["pmdec"], "pm_error": BOUNDS["pmra_error"]}
+    bounds |= {name: PLATE_BOUNDS[name] for name in ("x", "y", "magnitude")}
+    for name, bound in bounds.items():
+        values = motion_error if name == "pm_error" else found.get(name)
+        if values is not None:
+            refuse_beyond(place, name, bound, values[kept], values[kept])
 
 
 class _Source:

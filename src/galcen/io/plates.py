@@ -129,7 +129,7 @@ def assemble(parts: Sequence[Rows]) -> Plates:
         exposure, an exposure has two epochs or fewer than three stars, the files differ in unit.
     """
     for part in parts:
-        _check_rows(part)
+        check_rows(part)
         if part.unit != parts[0].unit:
             raise SchemaError(
                 f"{part.path}: x is in {part.unit or 'no unit'}, in {parts[0].path} in "
@@ -172,7 +172,7 @@ def assemble(parts: Sequence[Rows]) -> Plates:
     )
 
 
-def _check_rows(part: Rows) -> None:
+def check_rows(part: Rows) -> None:
     """Refuse values that cannot be; the first row at fault is named."""
 
     def refuse(bad: np.ndarray, what: str, values: np.ndarray, expected: str) -> None:

@@ -96,6 +96,33 @@ def _steepest_slope(lon_deg: np.ndarray, lat_deg: np.ndarray) -> float:
     return max(slopes)
 
 
+def judge_one_colour(sample: Sample) -> Iterator[Finding]:
+    """A band in another's column, or of the AB system, in tables of two bands."""
+    mapped = [band for band in BANDS if band in sample.columns]
+    if len(mapped) != 2:
+        return
+    blue, red = sample.together(*mapped)
+    if len(blue) < SOME:
+        return
+    colour, name = float(np.median(blue - red)), " - ".join(_LETTER[band] for band in mapped)
+    if colour < BLUEST:
+        yield Finding(
+            f"the median {name} is {colour:.2f} mag, expected above {BLUEST}; is a band in another's column, "
+            f"or are they AB magnitudes? the column map has {sample.mapped(*mapped)}"
+        )
+    names = [name for name in ("glon", "glat") if name in sample.columns]
+    if mapped == ["mj", "mks"] and names:
+        blue, red, *place = sample.together(*mapped, *names)
+        excess = float(np.median(np.nan_to_num(most_excess(*place))))
+        if BLUEST <= colour < BLUE_FIELD and excess > REDDENED:
+            yield Finding(
+                f"the median J - Ks is {colour:.2f} mag, expected above {BLUE_FIELD} where the extinction "
+                f"map has E(J-Ks) = {excess:.2f}; are they AB magnitudes? the column map has "
+                f"{sample.mapped(*mapped)}",
+                is_impossible=False,
+            )
+
+
 def judge_hw(sample: Sample) -> Iterator[Finding]:
     """Hw lies between J and H, near J."""
     hw, j, h = sample.together("hw", "mj", "mh")
@@ -109,7 +136,12 @@ def judge_hw(sample: Sample) -> Iterator[Finding]:
             )
 
 
+BLUE_FIELD = 0.3
+"""Stars of a field behind some dust have a redder J - Ks, but for a cluster of hot stars before it [mag]."""
+
+_LETTER = {"mj": "J", "mh": "H", "mks": "Ks"}
+
 HW_OFFSET = 0.4
 """Relations of Hw and J, H differ by less than this for any star that is seen [mag]."""
 
-JUDGES = (judge_magnitudes, judge_colours, judge_hw)
+JUDGES = (judge_magnitudes, judge_colours, judge_one_colour, judge_hw)

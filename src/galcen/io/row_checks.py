@@ -12,6 +12,8 @@ from galcen.errors import SchemaError
 POSITIONS = ("ra", "dec")
 MAGNITUDES = (*BANDS, "hw")
 
+LINK = "gaia_source_id"
+
 SAME = 2e-7
 """Relative difference of a number and its nearest in single precision, and a little more."""
 
@@ -81,11 +83,13 @@ def refuse_impossible(
     for name in (name for name in BOUNDS if name in columns):
         values = columns[name]
         stored = values if raw is None else raw.get(name, values)
-        _refuse_beyond(place, name, BOUNDS[name], values, stored)
+        refuse_beyond(place, name, BOUNDS[name], values, stored)
         if name in MAGNITUDES:
             expected = f"a magnitude; {place.remedy_for(name, 0)}"
             _refuse(place, name, values, _zero_magnitudes(values), expected)
     _refuse_disorder(place, columns)
+    if LINK in columns:
+        _refuse_links(place, columns[LINK])
 
 
 def refuse_impossible_plates(
@@ -120,9 +124,9 @@ def refuse_impossible_plates(
     for name, bound in PLATE_BOUNDS.items():
         if name in columns:
             fewest = ENOUGH if name in ("x", "y") else 1
-            _refuse_beyond(place, name, bound, columns[name], columns[name], fewest)
+            refuse_beyond(place, name, bound, columns[name], columns[name], fewest)
     extent = np.hypot(np.ptp(x), np.ptp(y))
-    for name in ("sigma_x", "sigma_y"):
+    for name in sorted({"sigma_x", "sigma_y"} & columns.keys()):
         expected = (
             f"an error smaller than the {extent:.4g} from the first star to the last; see the column map"
         )
@@ -196,10 +200,31 @@ def _refuse(
         place.refuse(name, bad, "missing" if np.isnan(value) else f"{value:.10g}", expected)
 
 
-def _refuse_beyond(
+def refuse_beyond(
     place: Place, name: str, bound: Bound, values: np.ndarray, stored: np.ndarray, fewest: int = 1
 ) -> None:
-    """Refuse numbers for missing values, as they are stored in the table, and values beyond a bound."""
+    """Refuse numbers for missing values, as they are stored in the table, and values beyond a bound.
+
+    Parameters
+    ----------
+    place
+        Of the rows.
+    name
+        Galcen's name of the column.
+    bound
+        Of its values.
+    values
+        In the bound's unit; NaN is a missing value.
+    stored
+        The same before units were converted.
+    fewest
+        So many equal numbers for missing values are needed where they could be values.
+
+    Raises
+    ------
+    SchemaError
+        As `refuse_impossible`.
+    """
     impossible = (values < bound.low) | (values > bound.high)
     for value, archive, where in stand_ins(stored, np.isfinite(values), impossible, fewest):
         expected = f"{bound.expected}; {place.remedy_for(name, value)}"
@@ -236,6 +261,16 @@ def _zero_magnitudes(values: np.ndarray) -> Bool[np.ndarray, " n_row"]:
     others = values[np.isfinite(values) & ~zero]
     alone = zero.sum() == 1 and (len(others) == 0 or others.min() < FAINT)
     return np.zeros_like(zero) if alone else zero
+
+
+def _refuse_links(place: Place, ids: Int[np.ndarray, " n_row"]) -> None:
+    """Numbers in the place of an identifier of another catalogue, where -1 is none."""
+    zero = ids == 0
+    bad = (ids < -1) | (zero & (zero.sum() > 1))
+    if bad.any():
+        value = int(ids[np.argmax(bad)])
+        expected = f"an identifier, or none; {place.remedy_for(LINK, value)}"
+        place.refuse(LINK, bad, f"{value}, which is no star's", expected)
 
 
 def _refuse_disorder(place: Place, columns: Mapping[str, np.ndarray]) -> None:

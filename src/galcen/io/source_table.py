@@ -14,7 +14,7 @@ from galcen.io.declared import Frame
 from galcen.io.plausibility import MedianCheck
 from galcen.io.precision import PrecisionCheck
 from galcen.io.row_checks import Place, refuse_impossible
-from galcen.io.table_columns import Kind, RawColumn, quantity
+from galcen.io.table_columns import Kind, RawColumn, identifiers, quantity
 from galcen.io.table_formats import read_batches
 
 _KINDS: dict[str, Kind] = {"source_id": "identifier", "gaia_source_id": "link"}
@@ -62,9 +62,10 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
         for name, column in {"ref_epoch": "ref_epoch", **table.columns}.items()
         if column in parts[0]
     }
-    columns = {
-        name: raw[name].values if name in _KINDS else _quantity(table, name, raw) for name in table.columns
-    }
+    columns = {name: _quantity(table, name, raw) for name in table.columns if name not in _KINDS}
+    for name in _KINDS.keys() & table.columns.keys():
+        missing = table.missing_values if name == "gaia_source_id" else ()
+        columns[name] = identifiers(raw[name].values, missing)
     n_row = len(columns["ra"])
     columns.setdefault("source_id", np.arange(n_row, dtype=np.int64))
     _check_identifiers(table, columns)

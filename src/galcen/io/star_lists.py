@@ -13,7 +13,7 @@ import numpy as np
 
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.list_text import TextList, read_text
-from galcen.io.plates import Rows
+from galcen.io.plates import Rows, check_rows
 
 COLUMNS = {
     "star": "name",
@@ -122,7 +122,9 @@ def _read_list(path: Path, exposure: str, columns: ListColumns) -> Rows:
     unit = _unit(
         table, [wanted[ours] for ours in ("x", "y", "sigma", "sigma_x", "sigma_y") if ours in wanted]
     )
-    return Rows(path, np.arange(1, n_row + 1), stars, np.full(n_row, exposure), numbers, unit)
+    rows = Rows(path, np.arange(1, n_row + 1), stars, np.full(n_row, exposure), numbers, unit)
+    check_rows(rows)
+    return rows
 
 
 def _add_errors(table: TextList, numbers: dict[str, np.ndarray], columns: ListColumns) -> None:

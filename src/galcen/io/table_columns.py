@@ -205,6 +205,11 @@ def _misfits(array: pa.Array, kind: pa.DataType) -> Iterable[tuple[int, object]]
             yield row, cell.as_py()
 
 
+def identifiers(values: np.ndarray, missing: Iterable[float]) -> np.ndarray:
+    """Identifiers of another catalogue, -1 where there is none; `missing` are numbers that stand for none."""
+    return np.where(np.isin(values, [int(one) for one in missing if float(one).is_integer()]), -1, values)
+
+
 def quantity(
     values: np.ndarray,
     missing: Iterable[float],

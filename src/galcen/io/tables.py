@@ -16,7 +16,7 @@ from galcen.io.cuts import RowCuts
 from galcen.io.declared import Frame
 from galcen.io.precision import PrecisionCheck
 from galcen.io.row_checks import Place, refuse_impossible
-from galcen.io.table_columns import Batch, Kind, RawColumn, quantity
+from galcen.io.table_columns import Batch, Kind, RawColumn, identifiers, quantity
 from galcen.io.table_formats import read_batches
 
 UNITS = {
@@ -95,10 +95,10 @@ def _chunk(
         if column in batch.columns
     }
     precision.look_at(raw, survey.units)
-    columns = {
-        name: raw[name].values.copy() if name in _KINDS else _quantity(survey, name, raw)
-        for name in survey.columns
-    }
+    columns = {name: _quantity(survey, name, raw) for name in survey.columns if name not in _KINDS}
+    for name in _KINDS.keys() & survey.columns.keys():
+        missing = survey.missing_values if name == "gaia_source_id" else ()
+        columns[name] = identifiers(raw[name].values, missing)
     columns.setdefault("source_id", first_id + row - 1)
     columns["row"] = row
     if "source_id" in survey.columns:
