@@ -99,7 +99,9 @@ class SealedFile(io.RawIOBase):
         self.failure: BaseException | None = None
         self._place = 0
         self._kept: dict[int, bytes] = {}
-        self._digests: bytes | None = None
+        self.is_sealed = False
+        """Whether the file has checksums."""
+        self._digests = b""
         self._descriptor = _open(path, missing)
         try:
             _share(self._descriptor, path)
@@ -112,11 +114,6 @@ class SealedFile(io.RawIOBase):
         except BaseException:
             self.close()
             raise
-
-    @property
-    def is_sealed(self) -> bool:
-        """Whether the file has checksums."""
-        return self._digests is not None
 
     def explain(self) -> SchemaError | None:
         """What went wrong, in words for the user; None where nothing did.
@@ -230,7 +227,7 @@ class SealedFile(io.RawIOBase):
                 f"{self.path}: damaged, its record of checksums has a wrong checksum itself; delete it and "
                 "make it again"
             )
-        self._digests, self._size = found, n_byte
+        self._digests, self._size, self.is_sealed = found, n_byte, True
 
 
 def _open(path: Path, missing: str) -> int:
