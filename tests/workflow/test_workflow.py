@@ -105,6 +105,46 @@ def test_nothing_depends_on_the_tiling_or_the_cores(finished):
         np.testing.assert_array_equal(other[name], values, err_msg=name)
 
 
+@pytest.mark.parametrize("target", [(), ("results/listed/truth.h5",)], ids=["the run", "the truth"])
+def test_a_survey_of_a_tables_stars_draws_no_truth(folder, target):
+    """Neither model nor posterior nor draw, unless the truth catalogue is asked for; the report is made."""
+    (folder / "listed.csv").write_text("ra,dec,hw\n266.4,-29.0,12.0\n")
+    table = {"path": "listed.csv", "columns": {name: name for name in ("ra", "dec", "hw")}}
+    survey = {"enabled": True, "last_stage": "exposures", "plan": {"n_orbits": 2}}
+    path = overlay(folder, "listed", survey=survey, survey_sources={"table": table})
+    jobs = set(_jobs(snakemake(folder, "-n", *target, "--configfile", path)))
+    drawn = {"galaxy_model", "simulate", "complete", "likelihood", "posterior", "draw", "truth"}
+    if target:
+        assert drawn <= jobs
+    else:
+        assert not drawn & jobs and {"survey_sources", "expose", "report_page"} <= jobs
+
+
+@pytest.mark.slow
+def test_stars_without_magnitudes_and_off_the_map_go_the_same_way(folder):
+    """One star with a magnitude and one without, in the Kepler field: distances follow the parallaxes."""
+    rows = ("ra,dec,mks,mks_error,parallax,parallax_error,a_ks", "290.90,36.87,7.50,0.02,1.40,0.03,")
+    (folder / "kepler.csv").write_text("\n".join([*rows, "290.91,36.80,,,2.50,0.05,0.02", ""]))
+    columns = {name: name for name in rows[0].split(",")}
+    path = overlay(
+        folder,
+        "kepler",
+        footprint={"l_min": 68.0, "l_max": 70.0, "b_min": 9.0, "b_max": 11.0},
+        tiling={"cells_per_side": 80},
+        extinction={"outside": 0.05},
+        catalogue={"source": "files", "files": [{"name": "K", "path": "kepler.csv", "columns": columns}]}
+        | {"selection": None},
+        posterior={"method": "exact", "n_sample": 4, "limit": {"band": "Ks", "bright": 5.0, "faint": 14.0}},
+    )
+    snakemake(folder, "results/kepler/truth.h5", "--configfile", path)
+    stars = truth_columns(folder / "results/kepler/truth.h5")
+    order = np.argsort(stars["parallax_obs"])
+    np.testing.assert_allclose(stars["dist_p50"][order], [1000 / 1.4, 400.0], rtol=0.02)
+    np.testing.assert_array_equal((stars["flags"][order] & 128) > 0, [False, True])
+    assert 5.0 < stars["mks_mod"][order][1] < 14.0 and np.isfinite(stars["hw"]).all()
+    assert stars["a_ks"][order][1] == pytest.approx(0.02) and 0.02 < stars["a_ks"][order][0] < 0.05
+
+
 @pytest.mark.slow
 def test_one_tile_reruns_alone(finished):
     """Deleting nothing: `--forcerun` of one tile's posterior reruns it and what hangs on it."""

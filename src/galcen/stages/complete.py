@@ -122,8 +122,9 @@ def _stars_near(paths: list[Path], tile: Tile, epoch: float) -> dict[str, np.nda
     place = (stars[name] for name in ("ra", "dec", "pmra_obs", "pmdec_obs"))
     lon, lat = galactic(*at_epoch(*place, epoch - stars["ref_epoch"]))
     l_min, l_max, b_min, b_max = tile.bounds
-    # A degree of longitude is shorter than one of latitude.
-    wide = MARGIN_DEG / np.cos(np.radians(max(abs(b_min), abs(b_max)) + MARGIN_DEG))
+    # A degree of longitude is shorter than one of latitude; about a pole all longitudes are near.
+    highest = max(abs(b_min), abs(b_max)) + MARGIN_DEG
+    wide = MARGIN_DEG / np.cos(np.radians(highest)) if highest < 90.0 else 360.0
     near = (lon >= l_min - wide) & (lon <= l_max + wide)
     near &= (lat >= b_min - MARGIN_DEG) & (lat <= b_max + MARGIN_DEG)
     rows = np.flatnonzero(near)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -37,7 +38,6 @@ from galcen.galaxy.tables import CELL_DEG
 from galcen.io.directions import read_directions
 from galcen.random import stage_key
 from galcen.stages import galaxy_model
-from galcen.stages.galaxy_model import known_sightlines
 from galcen.stages.versions import VERSIONS
 
 DIST_MAX = 20000.0
@@ -97,8 +97,7 @@ def inspect_table(
         raise ConfigError(f"--format {form}: expected table, csv or json")
     places = read_directions(path)
     galaxy, window = _model(band, bright, faint, law, reference_switches, outside)
-    names = np.array([f"{path}: row {row}" for row in places["row"]])
-    known_sightlines(galaxy, places["glon"], places["glat"], None, names)
+    _refuse_off_map(galaxy, places["glon"], places["glat"], [f"{path}: row {row}: " for row in places["row"]])
     answers = []
     for row, lon, lat in zip(*(places[name].tolist() for name in ("row", "glon", "glat")), strict=True):
         area = _area(area_arcmin2, lat)
@@ -228,11 +227,7 @@ def selected_rates(
 ]:
     """The line of sight, distances [pc], and living stars per pc and sr: all, and inside the window."""
     line = sightlines(galaxy, np.array([lon_deg]), np.array([lat_deg]))
-    if not np.isfinite(line.reddening).all():
-        raise ConfigError(
-            f"l = {lon_deg}, b = {lat_deg} deg is off the extinction map (abs(l) < 9.5, -10 < b < 4.5); give "
-            "--outside, the extinction there in Ks [mag]"
-        )
+    _refuse_off_map(galaxy, np.array([lon_deg]), np.array([lat_deg]), [""])
     grid = int(grid_class(impact_parameter(galaxy.frame, line.lon, line.lat))[0])
     if reference:
         dist = binned.distances(float(line.cell_lon_deg[0]), float(line.cell_lat_deg[0]))[None]
@@ -250,6 +245,22 @@ def selected_rates(
         fraction = selected_fraction(point_gaps(galaxy.intervals), shift, shifted, galaxy.hw)
     living = np.asarray(number_density(galaxy, line, dist))[:, 0] * dist**2
     return line, dist[0], living, living * np.asarray(fraction)
+
+
+def _refuse_off_map(
+    galaxy: Galaxy,
+    lon_deg: Float[np.ndarray, " n"],
+    lat_deg: Float[np.ndarray, " n"],
+    origins: Sequence[str],
+) -> None:
+    """Refuse directions of unknown extinction; the message on the first begins with its origin."""
+    off = np.isnan(colour_excess(galaxy, lon_deg, lat_deg))
+    if off.any():
+        first = int(np.argmax(off))
+        raise ConfigError(
+            f"{origins[first]}l = {lon_deg[first]:g}, b = {lat_deg[first]:g} deg is off the extinction map "
+            "(abs(l) < 9.5, -10 < b < 4.5); give --outside, the extinction there in Ks [mag]"
+        )
 
 
 def _statistics(
