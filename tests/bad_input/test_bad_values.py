@@ -56,7 +56,7 @@ def stars(n: int = N) -> Columns:
 def options(columns: Columns, **table: object) -> dict:
     """Configuration of the stars' table."""
     mapped = {name: name for name in columns}
-    survey = {"name": "X", "path": "", "columns": mapped, "epoch": 2016.0, **table}
+    survey = {"name": "X", "path": "stars", "columns": mapped, "epoch": 2016.0, **table}
     return {
         "footprint": FOOTPRINT,
         "tiling": {"cells_per_side": 8},
@@ -95,7 +95,7 @@ def observed(change: Change, *, has_run: bool = True, **table: object):
         described = {"path": str(path), "columns": {name: name for name in columns}, "epoch": 2016.0, **table}
         if has_run:
             (folder / "out").mkdir()
-            chosen = {"table": described | {"path": ""}, "bright": 1.0, "faint": 20.0, "n_artificial": 0}
+            chosen = {"table": described, "bright": 1.0, "faint": 20.0, "n_artificial": 0}
             products = folder / "out/stars.h5", folder / "out/known.h5"
             survey_sources.run(path, *products, {"survey_sources": chosen})
         else:
