@@ -88,6 +88,12 @@ IMPOSSIBLE = [
         "extinction.screen.distance",
         "in kpc?",
     ),
+    (
+        "a survey's centre in right ascension and declination",
+        "survey: {enabled: true, plan: {centre: [266.4, -29.0]}}",
+        "survey.plan",
+        "in ra and dec?",
+    ),
     ("a seed that no integer holds", f"seed: {10**30}", "seed", "less than"),
 ]
 

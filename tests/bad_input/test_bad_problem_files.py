@@ -176,3 +176,13 @@ def test_the_sound_problem_is_read(tmp_path):
     file = solve_problem.read_problem_file(tmp_path / "problem.h5")
     solve_problem.check_file_predictions(file)
     assert len(file.exposures["t_yr"]) == N_EXPOSURE
+
+
+def test_one_exposure_of_another_pointing_is_warned_of(tmp_path, caplog):
+    """Its row is named; the others are as they should be."""
+    path = tmp_path / "problem.h5"
+    write_problem(path)
+    with h5py.File(path, "a") as file:
+        file["exposures/pa_deg"][4] = (file["exposures/pa_deg"][4] + 120.0) % 360.0
+    solve_problem.check_file_predictions(solve_problem.read_problem_file(path))
+    assert f"in 1 of {N_EXPOSURE} exposures that were looked at, such as row 4," in caplog.text

@@ -21,9 +21,12 @@ from galcen.config.observation import Observation
 from galcen.config.plate import Plate
 from galcen.config.sky import Footprint, Tiling
 from galcen.config.solver import Solver
-from galcen.config.survey import Survey
+from galcen.config.survey import Plan, Survey
 from galcen.config.survey_sources import SurveySources
 from galcen.errors import ConfigError
+
+FARTHEST_DEG = 3.0
+"""Of the fields of a survey from the footprint: no telescope that is modelled sees stars so far off."""
 
 __all__ = [
     "Config",
@@ -92,6 +95,8 @@ class Config(Section):
                 "plates"
             )
         table = self.survey_sources.table
+        if self.survey.enabled and self.survey.last_stage != "plan" and table is None:
+            _refuse_elsewhere(self.survey.plan, self.footprint)
         if self.solver.enabled and self.solver.calibration.chromatic and table is not None:
             if not {"mj", "mh"} <= set(table.columns):
                 raise ValueError(
@@ -99,6 +104,19 @@ class Config(Section):
                     "survey_sources.table.columns"
                 )
         return self
+
+
+def _refuse_elsewhere(plan: Plan, footprint: Footprint) -> None:
+    """Refuse fields that are far from the stars of the run."""
+    box = footprint if plan.window is None else plan.window
+    l, b = plan.centre or (0.5 * (box.l_min + box.l_max), 0.5 * (box.b_min + box.b_max))  # noqa: E741
+    l = (l + 180.0) % 360.0 - 180.0  # noqa: E741
+    off = max(footprint.l_min - l, l - footprint.l_max, footprint.b_min - b, b - footprint.b_max)
+    if off > FARTHEST_DEG:
+        raise ValueError(
+            f"survey.plan: fields about l = {l:g}, b = {b:g} deg are {off:.3g} deg off the footprint, where "
+            "the stars are; are plan.centre or plan.window in ra and dec? They are Galactic"
+        )
 
 
 def parse(values: dict[str, Any], origin: str = "configuration") -> Config:

@@ -59,8 +59,6 @@ class Within:
     """Largest value."""
     question: str = ""
     """What the user may have meant."""
-    or_zero: bool = False
-    """Whether 0 is allowed too, where `low` is above it."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -69,18 +67,17 @@ class Within:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         values = handler(schema)
-        low = 0.0 if self.or_zero else self.low
         target = next((kind for kind in values.get("anyOf", []) if kind.get("type") != "null"), values)
-        target.update(minimum=low, maximum=self.high)
+        target.update(minimum=self.low, maximum=self.high)
         return values
 
     @property
     def words(self) -> str:
         """The bounds in words."""
-        return f"{self.low:.15g} to {self.high:.15g}" + (", or 0" if self.or_zero else "")
+        return f"{self.low:.15g} to {self.high:.15g}"
 
     def _check(self, value: float | None) -> float | None:
-        if value is None or self.low <= value <= self.high or (self.or_zero and value == 0):
+        if value is None or self.low <= value <= self.high:
             return value
         question = f"; {self.question}" if self.question else ""
         raise PydanticCustomError("out_of_bounds", f"expected {self.words}{question}")

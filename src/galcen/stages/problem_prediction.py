@@ -1,7 +1,7 @@
 """Refuse problems that predict other places than the measured ones, with the question that fits."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,7 +45,8 @@ def check_predictions(problem: Problem, where: str) -> None:
     found = first_prediction(some)
     if _is_wrong(found, some):
         raise SchemaError(f"{where}: {_words(found)}; {_GENERAL}")
-    _warn(found, where)
+    names = [f"exposure {k} of orbit {orbit.number}" for orbit, k, _ in sample_rows(problem.orbits)]
+    _warn(found, where, names)
 
 
 def check_file_predictions(file: ProblemFile) -> None:
@@ -56,7 +57,8 @@ def check_file_predictions(file: ProblemFile) -> None:
     problem = problem_of(small, _ORDER)
     found = first_prediction(problem)
     if not _is_wrong(found, problem):
-        _warn(found, str(file.path))
+        rows = [orbit.exposures[k] for orbit, k, _ in sample_rows(file.orbits)]
+        _warn(found, str(file.path), [f"row {row}" for row in rows])
         return
     question = next((words for words, change in _READINGS.items() if _agrees(change(small))), _GENERAL)
     raise SchemaError(f"{file.path}: {_words(found)}; {question}")
@@ -92,9 +94,22 @@ def _words(found: FirstPrediction) -> str:
     )
 
 
-def _warn(found: FirstPrediction, where: str) -> None:
+def _warn(found: FirstPrediction, where: str, names: Sequence[str]) -> None:
     if found.deviation > NOTABLE_DEVIATION:
         log.warning("%s: %s; are priors too narrow, or stars mismatched?", where, _words(found))
+        return
+    off = np.flatnonzero(~(found.each <= LARGEST_DEVIATION))
+    if len(off):
+        log.warning(
+            "%s: in %d of %d exposures that were looked at, such as %s, measurements are %.3g times as far "
+            "from where the priors predict them as these allow, and more; are stars mismatched there, or is "
+            "the pointing that of another exposure?",
+            where,
+            len(off),
+            len(found.each),
+            names[off[0]],
+            found.each[off].min(),
+        )
 
 
 def _sample_of(file: ProblemFile) -> ProblemFile | None:

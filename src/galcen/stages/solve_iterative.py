@@ -56,6 +56,7 @@ from galcen.stages.solver_run import (
     running,
     sole_writer,
     tell_products,
+    warn_of_errors,
     warn_of_idle,
 )
 
@@ -142,6 +143,7 @@ def run(
             attributes = inputs.attributes() | solution_attributes(survey, choices, result)
             made = product_tables(survey, problem, result, every, residuals)
             _write(output, attributes, made, result.draws)
+            warn_of_errors(result.chi2, result.dof, str(output))
         remove(folder, ranks)
         log.info(
             "%d sources, %d steps, chi2/dof %.5f, %.1f s",

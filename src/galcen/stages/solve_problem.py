@@ -30,6 +30,7 @@ from galcen.stages.solver_run import (
     running,
     sole_writer,
     tell_products,
+    warn_of_errors,
     warn_of_idle,
 )
 
@@ -89,6 +90,7 @@ def run(problem_file: Path, output: Path, settings: IterativeProblem, n_rank: in
             made_by = inputs.attributes()
             solution = _solution(result) | {"attitude_scale": attitude}
             write_problem_answer(output, problem_file, solution, predicted, made_by | attributes)
+            warn_of_errors(result.chi2, result.dof, str(output))
         remove(folder, ranks)
         log.info(
             "%s: %d sources, %d measurements, chi2/dof %.5f, %d steps, %.1f s",

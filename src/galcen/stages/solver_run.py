@@ -26,6 +26,9 @@ NO_PART_OF_THE_IDENTITY = ("max_outer", "products")
 """Options that may differ when a solution goes on: one that did not settle may be given more steps, and
 another machine may have a GPU."""
 
+LEAST_CHI2, MOST_CHI2 = 0.25, 4.0
+"""Of chi2/dof: outside, the errors of the measurements are wrong by a factor of two or more."""
+
 log = logging.getLogger(__name__)
 
 
@@ -108,6 +111,19 @@ def hooks(
     if resume is not None:
         log.info("going on after %d steps, from %s", len(resume.history), folder)
     return Hooks(report if ranks.rank == 0 else None, keep, resume, probe_key)
+
+
+def warn_of_errors(chi2: float, dof: float, what: str) -> None:
+    """Warn where residuals are far from what the errors of the measurements say."""
+    ratio = chi2 / max(dof, 1)
+    if not LEAST_CHI2 < ratio < MOST_CHI2:
+        log.warning(
+            "%s: chi2/dof is %.3g, expected about 1: residuals are %.3g times the stated errors; are these "
+            "in another unit, or do outliers need `robust`?",
+            what,
+            ratio,
+            np.sqrt(ratio),
+        )
 
 
 def report(step: Iteration) -> None:

@@ -18,7 +18,7 @@ from galcen.astrometry.iterative.problem import Orbit, Problem
 from galcen.mapping.detector import Chip
 from galcen.mapping.source_motion import RAD_PER_MAS
 
-MOST_EXPOSURES = 64
+MOST_EXPOSURES = 256
 """Of a sample."""
 
 MOST_MEASUREMENTS = 32
@@ -43,12 +43,14 @@ this."""
 
 
 class FirstPrediction(NamedTuple):
-    """Medians over exposures of a sample."""
+    """Medians over the exposures of a sample, and each of them."""
 
     deviation: float
     """Root mean square of the measured places about the predicted ones, in units of what the priors allow."""
     distance: float
     """Of the measured places from the predicted ones [pixel]."""
+    each: Float[np.ndarray, " n_exp"]
+    """Deviation of each exposure."""
 
 
 class Measured(Protocol):
@@ -108,7 +110,7 @@ def first_prediction(problem: Problem) -> FirstPrediction:
         for part in parts
     ]
     distances = [np.median(np.linalg.norm(difference[:, part] / size[:, part], axis=0)) for part in parts]
-    return FirstPrediction(_median(deviations), _median(distances))
+    return FirstPrediction(_median(deviations), _median(distances), np.array(deviations))
 
 
 def _predicted_plane(
