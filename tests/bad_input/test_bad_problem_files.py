@@ -77,6 +77,13 @@ def catalogue_values(_: np.ndarray) -> np.ndarray:
     return rng.normal(0, 1, (N_SOURCE, 5)) * np.array([5, 5, 0.05, 3, 3]) + np.array([0, 0, 0.1, 0, 0])
 
 
+def unknown(values: np.ndarray, stand_in: float) -> np.ndarray:
+    """Velocities of 20 km/s, some of them not known."""
+    velocities = np.random.default_rng(4).normal(0, 20, len(values))
+    velocities[::4] = stand_in
+    return velocities
+
+
 def speeds(values: np.ndarray) -> np.ndarray:
     """Radial velocities of slow stars, in m/s."""
     return np.linspace(900.0, 4000.0, len(values))
@@ -148,6 +155,12 @@ KINDS = {
     "problem files: stars": [
         ("rv_km_s in m/s", [("sources/rv_km_s", lambda rv: rv + 30000.0)], "in m/s?"),
         ("rv_km_s of slow stars in m/s", [("sources/rv_km_s", speeds)], "in m/s?"),
+        ("-9999 for no velocity", [("sources/rv_km_s", lambda rv: unknown(rv, -9999.0))], "rv_km_s"),
+        (
+            "-999 for no velocity",
+            [("sources/rv_km_s", lambda rv: unknown(rv, -999.0))],
+            "stands for no value",
+        ),
         ("prior_sigma in micro-arcseconds", [(SIGMA, times(1000.0))], "micro-arcseconds"),
         (
             "prior_sigma of a catalogue in micro-arcseconds",

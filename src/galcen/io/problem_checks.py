@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from galcen.bounds import BOUNDS
 from galcen.errors import SchemaError
+from galcen.io.row_checks import stand_ins
 
 BARYCENTRE_AU = 0.02
 """Largest distance of the Sun from the barycentre, with a margin."""
@@ -23,11 +25,11 @@ WIDEST_OFFSET_DEG = 1.0
 """Largest error of a pointing that the priors of attitudes may ask to be allowed for."""
 
 PRIORS = (
-    (("a", "d"), (1e-3, 1e5), "mas"),
-    (("parallax",), (1e-3, 1e3), "mas"),
-    (("pma", "pmd"), (1e-3, 2e4), "mas/yr"),
+    (("a", "d"), (1e-3, 1e5), 1e5, "mas"),
+    (("parallax",), (1e-3, 1e3), BOUNDS["parallax"].high, "mas"),
+    (("pma", "pmd"), (1e-3, 2e4), BOUNDS["pmra"].high, "mas/yr"),
 )
-"""Unknowns of a source, smallest and largest width of their priors, and the unit."""
+"""Unknowns of a source, smallest and largest width of their priors, largest mean, and the unit."""
 
 Columns = Mapping[str, np.ndarray]
 
@@ -139,7 +141,7 @@ def check_priors(path: Path, sources: Columns) -> None:
     """
     mean, sigma = sources["prior_mean"], sources["prior_sigma"]
     at = 0
-    for names, (low, high), unit in PRIORS:
+    for names, (low, high), largest, unit in PRIORS:
         column = slice(at, at := at + len(names))
         where = f"{path}: sources/prior_sigma, {' and '.join(names)}"
         bad = ~((sigma[:, column] >= low) & (sigma[:, column] <= high))
@@ -149,15 +151,27 @@ def check_priors(path: Path, sources: Columns) -> None:
                 f"{where}, row {row}: {sigma[row, column][k]:g}, expected {low:g} to {high:g} {unit} "
                 f"({np.count_nonzero(bad)} such); is it in micro-arcseconds, arcsec or radians?"
             )
-        _check_means(path, names, mean[:, column], high, unit)
+        _check_means(path, names, mean[:, column], largest, unit)
     for k, name in ((2, "parallax"), (3, "pma"), (4, "pmd")):
         _check_scatter(path, name, mean[:, k], sigma[:, k])
+        _refuse_stand_ins(f"{path}: sources/prior_mean, {name}", mean[:, k])
+    _refuse_stand_ins(f"{path}: sources/rv_km_s", sources["rv_km_s"])
     speeds = np.abs(sources["rv_km_s"][sources["rv_km_s"] != 0])
     if len(speeds) and np.median(speeds) > 800.0:
         raise SchemaError(
             f"{path}: sources/rv_km_s: half of the stars are faster than {np.median(speeds):.0f}, expected "
             "a few "
             "hundred km/s; is it in m/s?"
+        )
+
+
+def _refuse_stand_ins(where: str, values: Float[np.ndarray, " n_src"]) -> None:
+    """Refuse numbers by which archives mark missing values."""
+    known = values != 0
+    for value, archive, at in stand_ins(values, known, np.zeros_like(known)):
+        raise SchemaError(
+            f"{where}, row {int(np.argmax(at))}: {value:.10g} stands for no value in {archive} "
+            f"({np.count_nonzero(at)} such); give 0 where nothing is known, with a wide prior_sigma"
         )
 
 

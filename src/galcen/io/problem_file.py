@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from galcen.bounds import BOUNDS
 from galcen.errors import SchemaError
 from galcen.io.hdf5 import open_hdf5, read_array
 from galcen.io.hdf5_guard import attribute, find, refuse_odd_dataset
@@ -67,7 +68,7 @@ EXPOSURES = {
 SOURCES = {
     "ra_deg": Rule(within=360.0, asks=DEGREES),
     "dec_deg": Rule(within=90.0, asks=DEGREES),
-    "rv_km_s": Rule(within=5000.0, asks="km/s are expected: is it in m/s?"),
+    "rv_km_s": Rule(within=BOUNDS["radial_velocity"].high, asks="km/s are expected: is it in m/s?"),
     "prior_mean": Rule((5,)),
     "prior_sigma": Rule((5,), above=0.0),
 }
