@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits, votable
 from astropy.table import MaskedColumn, Table
+from astropy.time import Time
 
 from bad_case import Case, table_test
+from galcen.io.plates import read_tables
 from table_mock import COLUMNS, VALUES, N, file, given, read, table, taken, text, with_cards
 
 ROWS = list(zip(*(VALUES[name].tolist() for name in COLUMNS), strict=True))
@@ -51,7 +54,7 @@ def in_second_table(folder: Path, **names: str) -> Path:
 
 
 def mrt(folder: Path) -> Path:
-    """A machine-readable table of the AAS."""
+    """A machine-readable table of a journal."""
     content = table(mj=MaskedColumn(np.round(VALUES["mj"], 6), mask=np.arange(N) < 5))
     content["ra"].unit = content["dec"].unit = "deg"
     content.write(folder / "t.txt", format="ascii.mrt")
@@ -105,6 +108,30 @@ def a_dataset_a_column(folder: Path) -> Path:
     return folder / "t.h5"
 
 
+def sexagesimal(folder: Path) -> None:
+    """VizieR's text of positions in hours, minutes and seconds, as its rows of units state."""
+    lines = ["ra;dec;mks", '"h:m:s";"d:m:s";mag', "-----------;-----------;------"]
+    place = SkyCoord(VALUES["ra"], VALUES["dec"], unit="deg")
+    hours = place.ra.to_string("hour", sep=" ", precision=9, pad=True)
+    degrees = place.dec.to_string("deg", sep=" ", precision=8, alwayssign=True)
+    lines += [f"{ra};{dec};{mks!r}" for ra, dec, mks in zip(hours, degrees, VALUES["mks"].tolist(), strict=True)]
+    got = read(text("\n".join(lines) + "\n", "t.tsv")(folder), columns=POSITIONS)
+    np.testing.assert_allclose(got["ra"], VALUES["ra"], rtol=0, atol=1e-11)
+    np.testing.assert_allclose(got["dec"], VALUES["dec"], rtol=0, atol=1e-11)
+
+
+def dated_plates(folder: Path) -> None:
+    """Epochs of plates in MJD, as the unit of their column says."""
+    n = 5
+    columns = {"star": np.tile(np.arange(n), 2), "exposure": np.repeat([1, 2], n), "x": np.arange(2.0 * n)}
+    content = Table({**columns, "y": np.arange(2.0 * n), "t": np.repeat([57388.5, 58119.0], n) * u.d})
+    content.write(folder / "t.fits")
+    names = {name: name for name in content.colnames}
+    plates = read_tables([folder / "t.fits"], names, sigma=0.1)
+    np.testing.assert_allclose(plates.epoch, Time([57388.5, 58119.0], format="mjd").jyear, rtol=0, atol=1e-9)
+
+
+POSITIONS = {name: name for name in ("ra", "dec", "mks")}
 DAY = {"parallax": (VALUES["parallax"] * u.uas).to_value(u.mas)}
 VIZIER = (
     "#\n#RESOURCE=yCat_2246\n#Coosys\tJ2000:\tICRS\n#Table\tII_246_out:\n"
@@ -124,6 +151,14 @@ READ = [
         taken(delimited(";", "t.txt", above=VIZIER, below="#END#\n", units=True), None, DAY),
         (),
         "taken",
+    ),
+    Case("downloads of every day", "positions in hours, minutes, seconds", sexagesimal, (), "taken"),
+    Case("downloads of every day", "epochs of plates in MJD", dated_plates, (), "taken"),
+    Case(
+        "downloads that are not read",
+        "hours, minutes, seconds without a unit",
+        given(text("ra,dec,mks\n17:45:40.04,-29:00:28.1,9\n", "t.csv"), columns=POSITIONS),
+        ("row 1", "column ra", "h:m:s"),
     ),
     Case("downloads of every day", "CSV with semicolons", taken(delimited(";", "t.csv")), (), "taken"),
     Case("downloads of every day", "bars", taken(delimited("|", "t.txt")), (), "taken"),
@@ -245,7 +280,6 @@ def cut_file(folder: Path) -> Path:
     return path
 
 
-POSITIONS = {name: name for name in ("ra", "dec", "mks")}
 LOST = [
     *(
         Case(

@@ -72,7 +72,7 @@ def is_icrs(got: dict[str, np.ndarray], frame: str = "ICRS") -> None:
         for name in ("pmra", "pmdec"):
             np.testing.assert_allclose(got[name], VALUES[name], rtol=0, atol=1e-6)
         return
-    assert here.separation(STARS).to_value(u.uas).max() < 20.0  # astropy, to and fro
+    assert here.separation(STARS).to_value(u.uas).max() < 20.0  # astropy, there and back
     content = in_frame(frame)
     later = at_epoch(content["ra"], content["dec"], content["pmra"], content["pmdec"], 20.0)
     there = SkyCoord(*later, unit="deg", frame=FK4(equinox=FRAMES[frame].equinox, obstime="J2036")).icrs

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from astropy import coordinates as coord
@@ -233,7 +234,7 @@ def _astropy_frame(frame: Frame, epoch: np.ndarray) -> coord.BaseCoordinateFrame
     return kind(equinox=Time(frame.equinox, format="jyear"))
 
 
-def _converted(system: coord.BaseCoordinateFrame, lon: u.Quantity, lat: u.Quantity) -> coord.SkyCoord:
+def _converted(system: coord.BaseCoordinateFrame, lon: u.Quantity, lat: u.Quantity) -> Any:  # noqa: ANN401
     """Directions of a frame, in ICRS."""
     return coord.SkyCoord(system.realize_frame(coord.UnitSphericalRepresentation(lon, lat))).icrs
 
@@ -243,7 +244,7 @@ def _motion_between(
     epoch: np.ndarray,
     place: tuple[u.Quantity, u.Quantity],
     motion: list[np.ndarray],
-    here: coord.SkyCoord,
+    here: Any,  # noqa: ANN401
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proper motions in ICRS [mas/yr]: from where the stars are half a year before and after.
 
@@ -274,7 +275,10 @@ def _displaced(
 
 
 def _turn(
-    system: coord.BaseCoordinateFrame, lon: u.Quantity, lat: u.Quantity, here: coord.SkyCoord
+    system: coord.BaseCoordinateFrame,
+    lon: u.Quantity,
+    lat: u.Quantity,
+    here: Any,  # noqa: ANN401
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine of the position angle, in ICRS, of the frame's north at each star."""
     step = np.where(lat > 0, -1.0, 1.0) * u.arcsec

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from galcen.errors import SchemaError
+from galcen.io.frames import julian_years
 from galcen.io.row_checks import Place, refuse_impossible_plates
 from galcen.io.table_columns import Kind
 from galcen.io.table_formats import read_batches
@@ -100,6 +101,9 @@ def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, for
     unit = _unit(
         path, {columns[name]: batches[0].columns[columns[name]].unit for name in columns if name in LENGTHS}
     )
+    if "t" in found:
+        unit_of_t = batches[0].columns[columns["t"]].unit
+        found["t"] = julian_years(found["t"], unit_of_t, f"{path}: column {columns['t']}")
     numbers = {name: values for name, values in found.items() if name not in ("star", "exposure")}
     one = numbers.pop("sigma", None)
     if one is None and sigma is not None:

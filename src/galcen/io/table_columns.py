@@ -1,6 +1,7 @@
 """One column of a user's table, of whatever type, as float64, int64 or text."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -71,7 +72,17 @@ class WantedColumn(NamedTuple):
 
     def fault(self, row: int, cell: object) -> SchemaError:
         """A cell that cannot be read."""
-        return SchemaError(f"{self.path}: row {row}, column {self.name}: {cell!r} is not {self.expected}")
+        advice = ""
+        if not self.whole and re.fullmatch(r"[+-]?\d+[ :hd]+\d+[ :m]+[\d.]+s?", str(cell).strip()):
+            advice = (
+                "; angles in three parts are read where the row of units says h:m:s and d:m:s, "
+                "else write degrees"
+            )
+        elif not self.whole and re.fullmatch(r"[+-]?\d+,\d+", str(cell).strip()):
+            advice = "; write decimals with a point"
+        return SchemaError(
+            f"{self.path}: row {row}, column {self.name}: {cell!r} is not {self.expected}{advice}"
+        )
 
     def empty(self, row: int) -> SchemaError:
         """A star without its identifier."""

@@ -257,7 +257,7 @@ def _described(path: Path, header: fits.Header, number: int, kind: str, primary:
 
 def _serialized(header: fits.Header) -> dict[str, Any]:
     """What astropy wrote into comments of the columns that it took apart, as it does for coordinates."""
-    lines = [str(line) for line in header.get("COMMENT", ())]
+    lines = [str(line) for line in header.get("COMMENT") or ()]
     begin, end = (f"--{word}-ASTROPY-SERIALIZED-COLUMNS--" for word in ("BEGIN", "END"))
     if begin not in lines or end not in lines:
         return {}

@@ -65,7 +65,7 @@ def read(path: Path, wanted: Wanted, hdu: int | str | None, batch_rows: int) -> 
 
 def _tables(file: h5py.File) -> Iterator[_Table]:
     """The tables of a file, outermost first."""
-    groups: list[h5py.Group] = [file["/"]]
+    groups: list[Any] = [file["/"]]
     for count, group in enumerate(groups):
         if count > MOST_GROUPS:
             return

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
@@ -32,6 +33,15 @@ MOST_LINE = 1 << 20
 _DASHES = re.compile(r"[-+=|;,\s]*-[-+=|;,\s]*")
 _FOOTER = re.compile(r"\s*\(?\d+ rows?\)?\s*")
 _NO_UNIT = ("", "-", "--", "---", "none")
+
+
+_SEXAGESIMAL = {
+    **dict.fromkeys(('"h:m:s"', "h:m:s", "hms"), "hourangle"),
+    **dict.fromkeys(('"d:m:s"', "d:m:s", "dms"), "deg"),
+}
+"""Units of angles in three parts, as VizieR writes them -> those of their first part."""
+
+_ANGLE = re.compile(r"([+-]?)(\d+)[ :](\d+)[ :](\d+(?:\.\d*)?)")
 
 
 class _Head(NamedTuple):
@@ -105,8 +115,8 @@ def read(
             tail.look_at(batch)
             columns = {
                 key: RawColumn(
-                    from_arrow(batch.column(column.name), column, first),
-                    found.units.get(column.name),
+                    _values(batch.column(column.name), column, first, found.units.get(column.name)),
+                    _SEXAGESIMAL.get(found.units.get(column.name, ""), found.units.get(column.name)),
                     found.declared.get(column.name, NOTHING),
                 )
                 for key, column in chosen.items()
@@ -319,6 +329,21 @@ def _batch(rows: list[list[str]], places: dict[str, int]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(
         {name: pa.array([row[place] for row in rows], pa.string()) for name, place in places.items()}
     )
+
+
+def _values(cells: pa.Array, column: WantedColumn, first: int, unit: str | None) -> np.ndarray:
+    """Cells of text as their kind; angles in hours or degrees, minutes and seconds where the unit says so."""
+    if unit not in _SEXAGESIMAL or column.kind != "number":
+        return from_arrow(cells, column, first)
+    angles = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells.to_pylist()):
+        if cell and cell.strip():
+            match = _ANGLE.fullmatch(cell.strip())
+            if match is None or float(match[3]) >= 60 or float(match[4]) > 60:
+                raise column.fault(first + row, cell)
+            size = float(match[2]) + float(match[3]) / 60 + float(match[4]) / 3600
+            angles[row] = -size if match[1] == "-" else size
+    return angles
 
 
 class _Tail:
