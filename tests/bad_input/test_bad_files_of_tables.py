@@ -114,7 +114,9 @@ def sexagesimal(folder: Path) -> None:
     place = SkyCoord(VALUES["ra"], VALUES["dec"], unit="deg")
     hours = place.ra.to_string("hour", sep=" ", precision=9, pad=True)
     degrees = place.dec.to_string("deg", sep=" ", precision=8, alwayssign=True)
-    lines += [f"{ra};{dec};{mks!r}" for ra, dec, mks in zip(hours, degrees, VALUES["mks"].tolist(), strict=True)]
+    lines += [
+        f"{ra};{dec};{mks!r}" for ra, dec, mks in zip(hours, degrees, VALUES["mks"].tolist(), strict=True)
+    ]
     got = read(text("\n".join(lines) + "\n", "t.tsv")(folder), columns=POSITIONS)
     np.testing.assert_allclose(got["ra"], VALUES["ra"], rtol=0, atol=1e-11)
     np.testing.assert_allclose(got["dec"], VALUES["dec"], rtol=0, atol=1e-11)

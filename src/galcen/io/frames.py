@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,9 @@ def _differ(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and abs(one - other) > SAME_EPOCH
 
 
-def julian_years(values: np.ndarray, unit: str | None, where: str) -> np.ndarray:
+def julian_years(
+    values: np.ndarray, unit: str | None, path: str | Path, column: str, rows: np.ndarray
+) -> np.ndarray:
     """Epochs as Julian years, from years or, where the unit is the day, MJD or JD.
 
     Raises
@@ -101,14 +104,17 @@ def julian_years(values: np.ndarray, unit: str | None, where: str) -> np.ndarray
     elif name in ("yr", "a", "year", "years", "jyear", "julian year", "jyr"):
         years = values.astype(np.float64)
     else:
-        raise SchemaError(f"{where} is in {unit}, expected Julian years (yr) or days of MJD or JD (d)")
+        raise SchemaError(
+            f"{path}: column {column} is in {unit}, expected Julian years (yr) or days of MJD or JD (d)"
+        )
     strange = ~((years > 1800) & (years < 2200)) & ~np.isnan(values)
     if strange.any():
-        row = int(np.argmax(strange))
+        first = int(np.argmax(strange))
+        found = f"{values[first]:.10g}{f' {unit}' if unit else ''}"
         raise SchemaError(
-            f"{where} has the epoch {values[row]:.10g}{f' {unit}' if unit else ''} "
-            f"({np.count_nonzero(strange)} such rows), expected a "
-            "Julian year from 1800 to 2200; for MJD or JD give its unit as d"
+            f"{path}: row {rows[first]}, column {column}: the epoch is {found} "
+            f"({np.count_nonzero(strange)} such "
+            "rows), expected a Julian year from 1800 to 2200; for MJD or JD give its unit as d"
         )
     return years
 

@@ -101,16 +101,16 @@ def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, for
     unit = _unit(
         path, {columns[name]: batches[0].columns[columns[name]].unit for name in columns if name in LENGTHS}
     )
+    rows = np.arange(1, len(found["x"]) + 1)
     if "t" in found:
         unit_of_t = batches[0].columns[columns["t"]].unit
-        found["t"] = julian_years(found["t"], unit_of_t, f"{path}: column {columns['t']}")
+        found["t"] = julian_years(found["t"], unit_of_t, path, columns["t"], rows)
     numbers = {name: values for name, values in found.items() if name not in ("star", "exposure")}
     one = numbers.pop("sigma", None)
     if one is None and sigma is not None:
         one = np.full(len(found["x"]), sigma)
     if one is not None:
         numbers = {"sigma_x": one, "sigma_y": one, **numbers}
-    rows = np.arange(1, len(found["x"]) + 1)
     return Rows(path, rows, found["star"], found["exposure"], numbers, unit)
 
 

@@ -57,19 +57,18 @@ def read_source_table(table: SourceTable) -> dict[str, np.ndarray]:
     parts = [batch.columns for batch in read_batches(path, table.format, kinds, table.hdu, optional)]
     if not parts:
         raise SchemaError(f"{path}: the table has no rows; expected at least one star")
+    rows = np.arange(1, sum(len(part[table.columns["ra"]].values) for part in parts) + 1)
     raw = {
         name: parts[0][column]._replace(values=np.concatenate([part[column].values for part in parts]))
         for name, column in {"ref_epoch": "ref_epoch", **table.columns}.items()
         if column in parts[0]
     }
-    columns = {name: _quantity(table, name, raw) for name in table.columns if name not in _KINDS}
+    columns = {name: _quantity(table, name, raw, rows) for name in table.columns if name not in _KINDS}
     for name in _KINDS.keys() & table.columns.keys():
         missing = table.missing_values if name == "gaia_source_id" else ()
         columns[name] = identifiers(raw[name].values, missing)
-    n_row = len(columns["ra"])
-    columns.setdefault("source_id", np.arange(n_row, dtype=np.int64))
+    columns.setdefault("source_id", rows - 1)
     _check_identifiers(table, columns)
-    rows = np.arange(1, n_row + 1)
     stored = {name: column.values for name, column in raw.items()}
     refuse_impossible(Place(table.path, table.columns, rows, columns["source_id"]), columns, stored)
     _interpret(table, columns, raw)
@@ -86,9 +85,9 @@ def _interpret(table: SourceTable, columns: dict[str, np.ndarray], raw: dict[str
     """Positions and motions in ICRS, and the epoch of each position."""
     configured = None if table.frame is None else Frame(table.frame, equinox_year(table.frame, table.equinox))
     frame, epoch = frames.stated(table.path, raw, configured, table.epoch)
-    if "ref_epoch" in raw and "ref_epoch" not in columns:
-        columns["ref_epoch"] = _quantity(table, "ref_epoch", raw)
     rows = np.arange(1, len(columns["ra"]) + 1)
+    if "ref_epoch" in raw and "ref_epoch" not in columns:
+        columns["ref_epoch"] = _quantity(table, "ref_epoch", raw, rows)
     columns["ref_epoch"] = frames.epochs(
         table.path, columns, rows, epoch, frame, DEFAULT_EPOCH, is_mapped="ref_epoch" in table.columns
     )
@@ -96,7 +95,7 @@ def _interpret(table: SourceTable, columns: dict[str, np.ndarray], raw: dict[str
     columns["ra"] = columns["ra"] % 360.0
 
 
-def _quantity(table: SourceTable, name: str, raw: dict[str, RawColumn]) -> np.ndarray:
+def _quantity(table: SourceTable, name: str, raw: dict[str, RawColumn], rows: np.ndarray) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
     missing = () if name in ("ra", "dec") else table.missing_values
     base = name.removesuffix("_error")
@@ -108,7 +107,9 @@ def _quantity(table: SourceTable, name: str, raw: dict[str, RawColumn]) -> np.nd
     values = quantity(
         raw[name].values, missing, (given, UNITS.get(name)), where, f"survey_sources.table.units.{name}"
     )
-    return frames.julian_years(values, given, where) if name == "ref_epoch" else values
+    if name != "ref_epoch":
+        return values
+    return frames.julian_years(values, given, table.path, table.columns.get(name, name), rows)
 
 
 def _check_identifiers(table: SourceTable, columns: dict[str, np.ndarray]) -> None:

@@ -95,7 +95,7 @@ def _chunk(
         if column in batch.columns
     }
     precision.look_at(raw, survey.units)
-    columns = {name: _quantity(survey, name, raw) for name in survey.columns if name not in _KINDS}
+    columns = {name: _quantity(survey, name, raw, row) for name in survey.columns if name not in _KINDS}
     for name in _KINDS.keys() & survey.columns.keys():
         missing = survey.missing_values if name == "gaia_source_id" else ()
         columns[name] = identifiers(raw[name].values, missing)
@@ -120,14 +120,14 @@ def _interpret(survey: SurveyTable, columns: dict[str, np.ndarray], raw: dict[st
     )
     frame, epoch = frames.stated(survey.path, raw, configured, survey.epoch)
     if "ref_epoch" in raw and "ref_epoch" not in columns:
-        columns["ref_epoch"] = _quantity(survey, "ref_epoch", raw)
+        columns["ref_epoch"] = _quantity(survey, "ref_epoch", raw, columns["row"])
     columns["ref_epoch"] = frames.epochs(
         survey.path, columns, columns["row"], epoch, frame, is_mapped="ref_epoch" in survey.columns
     )
     frames.to_icrs(columns, frame, columns["ref_epoch"], survey.path)
 
 
-def _quantity(survey: SurveyTable, name: str, raw: dict[str, RawColumn]) -> np.ndarray:
+def _quantity(survey: SurveyTable, name: str, raw: dict[str, RawColumn], rows: np.ndarray) -> np.ndarray:
     """One column in galcen's unit, with the numbers that stand for missing values as NaN."""
     missing = () if name in ("ra", "dec") else survey.missing_values
     base = name.removesuffix("_error")
@@ -137,7 +137,9 @@ def _quantity(survey: SurveyTable, name: str, raw: dict[str, RawColumn]) -> np.n
         given = survey.units.get(base) or raw[base].unit
     where = f"{survey.path}: column {survey.columns.get(name, name)}"
     values = quantity(raw[name].values, missing, (given, UNITS.get(base)), where, f"units.{name}")
-    return frames.julian_years(values, given, where) if name == "ref_epoch" else values
+    if name != "ref_epoch":
+        return values
+    return frames.julian_years(values, given, survey.path, survey.columns.get(name, name), rows)
 
 
 def _check_identifiers(survey: SurveyTable, columns: dict[str, np.ndarray]) -> None:
