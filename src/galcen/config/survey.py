@@ -190,7 +190,8 @@ class Survey(Section):
 
     @model_validator(mode="after")
     def _overlapping(self) -> Self:
-        if self.plan.step_deg >= self.telescope.field_deg:
+        # Stages that know nothing of the plan are given the telescope alone.
+        if "plan" in self.model_fields_set and self.plan.step_deg >= self.telescope.field_deg:
             raise ValueError(
                 f"plan.step_deg = {self.plan.step_deg} must be below the field of view of the telescope, "
                 f"{self.telescope.field_deg:.3f} deg: consecutive fields would not overlap"

@@ -7,6 +7,7 @@ from typing import Any
 
 from galcen.catalogue.likelihood import Pieces
 from galcen.catalogue.magnitude_lattice import MagnitudeLattice
+from galcen.config import validated
 from galcen.config.inference import Posterior
 from galcen.errors import SchemaError
 from galcen.io.claims import claiming
@@ -36,7 +37,8 @@ def load_lattice(path: Path, error_floor: float) -> MagnitudeLattice:
 def run(model: Path, output: Path, options: dict[str, Any]) -> None:
     """Tabulate for the photometric error `error_floor` [mag], and write."""
     start = time.monotonic()
-    error = options.get("error_floor", Posterior().error_floor)
+    given = {name: value for name, value in options.items() if name == "error_floor"}
+    error = validated(Posterior, given, "options of likelihood").error_floor
     inputs = read_inputs("likelihood", options, [model])
     lattice = MagnitudeLattice.build(Pieces.build(load_galaxy(model).intervals, error), error)
     with create(output, PRODUCT, inputs.attributes()) as file:

@@ -13,6 +13,15 @@ def test_the_field_of_view_is_the_missions():
     assert survey.plan.step_deg == pytest.approx(survey.telescope.field_deg / 2, abs=1e-3)
 
 
+def test_a_telescope_of_small_field_may_stand_alone():
+    """Exposures are made of the telescope without the plan, whose default step is too wide for it."""
+    telescope = {"focal_length_um": 2e7}
+    assert parse({"survey": {"telescope": telescope}}).survey.telescope.field_deg < 0.275
+    assert parse({"survey": {"telescope": telescope, "plan": {"step_deg": 0.05}}})
+    with pytest.raises(ConfigError, match="would not overlap"):
+        parse({"survey": {"telescope": telescope, "plan": {"n_orbits": 6}}})
+
+
 def test_blocks_hold_every_orbit_once():
     """Named by their first and last orbit; the last may be shorter."""
     survey = parse({"survey": {"orbits_per_job": 10, "plan": {"n_orbits": 23}}}).survey
