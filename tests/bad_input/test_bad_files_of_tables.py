@@ -67,6 +67,28 @@ def mrt_is_read(folder: Path) -> None:
     np.testing.assert_allclose(got["ra"], VALUES["ra"], rtol=0, atol=1e-9)
 
 
+def of_the_ivoa(folder: Path) -> Path:
+    """Parquet with the VOTable that describes it, in which the parallax is in uas."""
+    about = {name: {"unit": "", "ucd": "", "description": "", "utype": ""} for name in COLUMNS}
+    about["parallax"]["unit"] = "uas"
+    content = table(parallax=VALUES["parallax"] * 1e3)
+    content.write(folder / "t.parquet", format="parquet.votable", metadata=about)
+    return folder / "t.parquet"
+
+
+def of_the_ivoa_is_read(folder: Path) -> None:
+    got = read(of_the_ivoa(folder))
+    np.testing.assert_allclose(got["parallax"], VALUES["parallax"], rtol=1e-14)
+
+
+def rows_that_are_not_there(folder: Path) -> Path:
+    """A VOTable that declares more rows than fit into any memory."""
+    table().write(folder / "t.vot", format="votable")
+    content = (folder / "t.vot").read_text()
+    (folder / "t.vot").write_text(content.replace("<TABLE", '<TABLE nrows="20000000000"', 1))
+    return folder / "t.vot"
+
+
 def pandas_fixed(folder: Path, values: np.ndarray | None = None) -> Path:
     """A data frame in pandas' fixed format of HDF5, made by hand: PyTables need not be there."""
     names = list(COLUMNS)
@@ -140,6 +162,13 @@ VIZIER = (
     "#Column\tra\t(F10.6)\tRight ascension\n"
 )
 READ = [
+    Case("downloads of every day", "Parquet of the IVOA", of_the_ivoa_is_read, (), "taken"),
+    Case(
+        "downloads that are not read",
+        "text without names",
+        given(text("266.41681662 -29.00782497 9.1\n266.2 -29.1 9.2\n", "t.dat")),
+        ("t.dat", "names of columns"),
+    ),
     Case(
         "downloads of every day",
         "VizieR's TSV, rows of units and dashes",
@@ -412,6 +441,12 @@ def parquet_that_lies(folder: Path) -> Path:
 
 HREF = '<STREAM href="{path}"/>'
 HARM = [
+    Case(
+        "sizes that cannot be",
+        "VOTable: nrows",
+        given(rows_that_are_not_there),
+        ("t.vot", "nrows", "damaged"),
+    ),
     Case("files that lead elsewhere", "VOTable: STREAM href", elsewhere(HREF), ("t.vot", "STREAM", "href")),
     Case(
         "files that lead elsewhere",

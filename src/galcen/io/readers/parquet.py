@@ -11,7 +11,7 @@ from astropy.table import meta as table_meta
 
 from galcen.errors import SchemaError
 from galcen.io.declared import Declaration, from_keywords
-from galcen.io.readers import serialized
+from galcen.io.readers import serialized, votable
 from galcen.io.readers.packed import RATIO_FROM
 from galcen.io.table_columns import Batch, RawColumn, Wanted, from_arrow, select
 
@@ -26,6 +26,7 @@ def read(path: Path, wanted: Wanted, batch_rows: int) -> Iterator[Batch]:
         chosen = select(path, schema.names, wanted)
         described = _metadata(schema)
         declared, units = _declared(path, schema, described), _units(schema, described)
+        of_votable = _of_votable(path, schema)
         of = serialized.masks(described.get("meta", {}))
         hidden = {c.name: of[c.name] for c in chosen.values() if of.get(c.name) in schema.names}
         needed = [*dict.fromkeys([*(column.name for column in chosen.values()), *hidden.values()])]
@@ -38,9 +39,11 @@ def read(path: Path, wanted: Wanted, batch_rows: int) -> Iterator[Batch]:
                 if column.name in hidden:
                     # Astropy writes a masked column as two; the values under the mask mean nothing.
                     cells = pc.if_else(batch.column(hidden[column.name]), pa.scalar(None, cells.type), cells)
-                columns[key] = RawColumn(
-                    from_arrow(cells, column, first), units.get(column.name), declared.get(column.name)
-                )
+                unit, stated = units.get(column.name), declared.get(column.name)
+                if (field := of_votable.get(column.name)) is not None:
+                    unit, stated = field.unit or unit, field.declared.filled(stated)
+                    cells = _without(cells, field.null)
+                columns[key] = RawColumn(from_arrow(cells, column, first), unit, stated)
             if batch.num_rows:
                 yield Batch(first, columns)
             first += batch.num_rows
@@ -79,6 +82,20 @@ def _metadata(schema: pa.Schema) -> dict[str, Any]:
     """Astropy's description of the table; empty where there is none."""
     header = (schema.metadata or {}).get(b"table_meta_yaml")
     return {} if header is None else table_meta.get_header_from_yaml(header.decode().split("\n"))
+
+
+def _of_votable(path: Path, schema: pa.Schema) -> Mapping[str, votable.Field]:
+    """What the VOTable says that the IVOA's convention puts into the metadata."""
+    content = (schema.metadata or {}).get(b"IVOA.VOTable-Parquet.content")
+    return {} if content is None else votable.described(path, content)
+
+
+def _without(cells: pa.Array, null: float | None) -> pa.Array:
+    """Numbers of which one stands for no value."""
+    if null is None or not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
+        return cells
+    is_null = pc.fill_null(pc.equal(pc.cast(cells, pa.float64(), safe=False), null), False)
+    return pc.if_else(is_null, pa.scalar(None, cells.type), cells)
 
 
 def _units(schema: pa.Schema, described: Mapping[str, Any]) -> dict[str, str]:

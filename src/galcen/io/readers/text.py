@@ -94,7 +94,14 @@ def read(
         Size of a batch.
     """
     with _open_text(path) as lines:
-        head = list(islice((line for line in iter(lambda: lines.readline(MOST_LINE), "")), HEAD_LINES))
+        try:
+            head = list(islice(iter(lambda: lines.readline(MOST_LINE), ""), HEAD_LINES))
+        except UnicodeDecodeError as error:
+            raise SchemaError(
+                f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start}); convert it, such "
+                "as with iconv "
+                "-t UTF-8, or set `format`"
+            ) from None
     if delimiter is None and (form := _described_form(head)) is not None:
         from galcen.io.readers import astropy_text  # deferred: needed for few tables
 
@@ -102,7 +109,11 @@ def read(
         return
     found = _head(path, head, wanted, delimiter)
     advice = f"is the delimiter another than that of {_NAMES[found.delimiter]}? set `format`"
-    chosen = select(path, found.names, wanted, advice if len(found.names) == 1 else "")
+    if all(_is_number(name) for name in found.names):
+        advice = "its first line has numbers, not the names of columns; write them above"
+    elif len(found.names) > 1:
+        advice = ""
+    chosen = select(path, found.names, wanted, advice)
     last = [b"\n"]
     tail = _Tail(path, found.names[-1], chosen)
     with io.BufferedReader(_LastByte(open_bytes(path), last), 1 << 20) as stream:
@@ -344,6 +355,14 @@ def _values(cells: pa.Array, column: WantedColumn, first: int, unit: str | None)
             size = float(match[2]) + float(match[3]) / 60 + float(match[4]) / 3600
             angles[row] = -size if match[1] == "-" else size
     return angles
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Tail:

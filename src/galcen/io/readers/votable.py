@@ -1,9 +1,10 @@
 """VOTable, read whole by astropy once it is known to ask for nothing but itself."""
 
 import io
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.io import votable
 from galcen.errors import SchemaError
 from galcen.io.declared import NOTHING, Declaration, frame_of, julian_epoch
 from galcen.io.readers import astropy_tables
-from galcen.io.readers.packed import read_whole
+from galcen.io.readers.packed import MAX_RATIO, RATIO_FROM, read_whole
 from galcen.io.table_columns import Batch, RawColumn, Wanted, missing_name, select
 
 _ORIGINS = {"MJD-origin": 2400000.5, "JD-origin": 0.0}
@@ -53,6 +54,31 @@ def read(path: Path, wanted: Wanted, hdu: int | str | None) -> Iterator[Batch]:
         )
 
 
+class Field(NamedTuple):
+    """What a VOTable says of a column."""
+
+    unit: str | None
+    declared: Declaration
+    null: float | None
+
+
+def described(path: Path, content: bytes) -> dict[str, Field]:
+    """What a VOTable without data says of the columns of its first table, as in Parquet of the IVOA."""
+    refuse_references(path, content)
+    file = votable.parse(io.BytesIO(content), verify="ignore")
+    table = next(iter(file.iter_tables()), None)
+    if table is None:
+        return {}
+    names = [field.name or field.ID for field in table.fields]
+    declared = _declared(path, file, table, names)
+    found = {}
+    for field, name in zip(table.fields, names, strict=True):
+        null = field.values.null if field.datatype not in ("char", "unicodeChar", "boolean", "bit") else None
+        unit = None if field.unit is None else str(field.unit)
+        found[name] = Field(unit or None, declared[name], None if null is None else float(null))
+    return found
+
+
 def refuse_references(path: Path, content: bytes) -> None:
     """Refuse a VOTable whose parser would be led to other files: streams elsewhere, document types, entities.
 
@@ -70,7 +96,20 @@ def refuse_references(path: Path, content: bytes) -> None:
             "data inside (in TOPCAT: VOTable, TABLEDATA or BINARY inline)"
         )
 
+    # A row is a byte at least; text may have fewer letters than its arraysize.
+    rooms = {"nrows": len(content), "arraysize": max(RATIO_FROM, MAX_RATIO * len(content))}
+
+    def bounded(text: str, what: str) -> None:
+        sizes = [int(size) for size in text.replace("*", "").split("x") if size.strip().isdecimal()]
+        if math.prod(sizes) > rooms[what]:
+            raise SchemaError(
+                f"{path}: line {parser.CurrentLineNumber}: {what} = {text!r}, for which the file has "
+                f"{len(content)} bytes; the file is damaged"
+            )
+
     def element(name: str, attributes: Mapping[str, str]) -> None:
+        for key in rooms:
+            bounded(attributes.get(key, ""), key)
         if name.rpartition(":")[2].lower() == "stream":
             for key, value in attributes.items():
                 if key.rpartition(":")[2].lower() == "href":
