@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import click
 import pytest
+import typer
 
 from galcen.cli import app
 from galcen.errors import GalcenError
+
+WrongUsage = typer.BadParameter.__mro__[2]
+"""What typer raises for a wrong command line: ClickException, of click or of a copy of it."""
 
 
 class Case(NamedTuple):
@@ -53,7 +56,7 @@ def observe(case: Case, folder: Path) -> str:
             warnings.simplefilter("error")
             case.run(folder)
         refusal = None
-    except (GalcenError, click.ClickException) as error:
+    except (GalcenError, WrongUsage) as error:
         refusal = str(error) if isinstance(error, GalcenError) else error.format_message()
     finally:
         logging.getLogger("galcen").removeHandler(heard)

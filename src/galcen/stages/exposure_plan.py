@@ -57,6 +57,7 @@ def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> Non
     task, plan = task_of(settings), settings.survey.plan
     inputs = read_inputs("exposure_plan", options, [stars] if stars else [])
     scatter, turns = (_words(settings.seed, f"exposure_plan {name}") for name in ("scatter", "turns"))
+    listed = _listed(stars)
     started = time.perf_counter()
     made = pointing.make_plan(task, plan.n_orbits, turns)
     shot = pointing.exposures(made, task.pattern, np.arange(plan.n_orbits), scatter)
@@ -71,7 +72,7 @@ def run(output: Path, options: dict[str, Any], stars: Path | None = None) -> Non
     pixels = _pixels(task, plan.coverage_nside)
     ra, dec = healpy.pix2ang(plan.coverage_nside, pixels, nest=True, lonlat=True)
     seen = counter.count(ra, dec)
-    counted = _counted(stars, counter)
+    counted = _counted(stars, listed, counter)
     with create(output, PLAN, inputs.attributes()) as file:
         file.attrs["healpix_nside"] = plan.coverage_nside
         file.attrs["healpix_order"] = "nested"
@@ -174,13 +175,21 @@ def _orbit_columns(made: pointing.Plan) -> Columns:
     }
 
 
-def _counted(stars: Path | None, counter: _Counter) -> Columns:
-    """How often each star of the catalogue is seen."""
+def _listed(stars: Path | None) -> Columns:
+    """Identifiers and places of the catalogue's stars, by identifier; of none without a catalogue."""
     if stars is None:
-        return {name: np.empty(0, dtype=np.int64) for name in PLAN_STARS.names}
+        return {}
     with open_product(stars, SURVEY_STARS.name) as file:
         source_id, row = np.unique(read_column(file, SURVEY_STARS, "source_id"), return_index=True)
-        ra, dec = (read_column(file, SURVEY_STARS, name)[row] for name in ("ra", "dec"))
+        places = {name: read_column(file, SURVEY_STARS, name)[row] for name in ("ra", "dec")}
+    return {"source_id": source_id, **places}
+
+
+def _counted(stars: Path | None, listed: Columns, counter: _Counter) -> Columns:
+    """How often each star of the catalogue is seen."""
+    if not listed:
+        return {name: np.empty(0, dtype=np.int64) for name in PLAN_STARS.names}
+    source_id, ra, dec = (listed[name] for name in ("source_id", "ra", "dec"))
     counts = counter.count(ra, dec)
     if not counts.any():
         ra_field, dec_field, _ = pointing_of(counter.fields[0])
