@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from galcen.errors import SchemaError
-from galcen.io import plausible_astrometry, plausible_photometry
+from galcen.io import plausible_astrometry, plausible_photometry, plausible_repeats
 from galcen.io.sample import Finding, Sample
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ PER_BATCH = 4096
 _JUDGES: tuple[Callable[[Sample], Iterator[Finding]], ...] = (
     *plausible_photometry.JUDGES,
     *plausible_astrometry.JUDGES,
+    *plausible_repeats.JUDGES,
 )
 
 

@@ -18,10 +18,10 @@ SAME = 2e-7
 """Relative difference of a number and its nearest in single precision, and a little more."""
 
 NEIGHBOUR = 0.1
-"""Values this close to a stand-in [its absolute value] speak for it being a value like the others."""
+"""Values this close to a number [its absolute value] speak for it being a value like the others."""
 
 ENOUGH = 3
-"""So many equal numbers among fewer neighbours are no coincidence, whatever their digits."""
+"""So many equal numbers are no coincidence where few others are as round."""
 
 FAINT = 3.0
 """A single magnitude of exactly 0 is a star's only among stars brighter than this [mag]."""
@@ -141,9 +141,9 @@ def stand_ins(
 ) -> Iterator[tuple[float, str, Bool[np.ndarray, " n"]]]:
     """Numbers that stand for missing values, who writes them, and where they are.
 
-    A number such as -99 can be a velocity as well. It counts as a stand-in where it is on its own: more
-    values equal it than lie about it, and there are three or more of them, or it has fewer digits than
-    the others, so that to hit it exactly would be a rare chance. Where no value could be, it always counts.
+    A number such as -99 can be a velocity as well. It counts as a stand-in where three or more values equal
+    it, and many more than the values nearby that have no more digits than it let expect; one or two count
+    where no other is near and the others have more digits. Where no value could be, it always counts.
 
     Parameters
     ----------
@@ -171,16 +171,17 @@ def stand_ins(
 
 def _stands_out(value: float, n_equal: int, others: Float[np.ndarray, " n"]) -> bool:
     """Whether a number that archives write for missing values is one among these others."""
-    if n_equal <= np.count_nonzero(np.abs(others - value) <= NEIGHBOUR * abs(value)):
-        return False
-    if n_equal >= ENOUGH:
-        return True
-    # One or two: rare where the column has more digits than the number.
-    text = f"{abs(value):.7g}"
-    digit = 10.0 ** -len(text.partition(".")[2])
+    digit = 10.0 ** -len(f"{abs(value):.7g}".partition(".")[2])
     with np.errstate(invalid="ignore", over="ignore"):
-        coarse = np.abs(others / digit - np.round(others / digit)) < 1e-3
-    return len(others) > 0 and np.count_nonzero(coarse) <= 0.1 * len(others)
+        is_near = np.abs(others - value) <= NEIGHBOUR * abs(value)
+        is_round = np.abs(others / digit - np.round(others / digit)) < 1e-3
+    # Of so many numbers with as few digits nearby, this one would have its share.
+    share = np.count_nonzero(is_near & is_round) * digit / (2 * NEIGHBOUR * abs(value))
+    if n_equal >= ENOUGH:
+        return n_equal >= ENOUGH + 5 * share
+    # One or two are no coincidence alone, and only where others have more digits.
+    is_alone = np.count_nonzero(is_near) < n_equal
+    return bool(is_alone and len(others) > 0 and is_round.mean() <= 0.1)
 
 
 def _by_value() -> tuple[np.ndarray, list[str]]:

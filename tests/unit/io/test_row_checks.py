@@ -51,8 +51,10 @@ def test_one_number_of_few_digits_among_others_of_many():
     assert found(np.append(values, -99.0)) == {-99.0: 1}
     assert found(np.append(np.round(values), -99.0)) == {}
     assert found(np.append(np.round(values), [-99.0] * 3)) == {-99.0: 3}
-    # Among neighbours it is one of them.
-    assert found(np.append(rng.normal(-99, 3.0, 40), [-99.0] * 3)) == {}
+    # Among others that are as round it is one of them; three among others of many digits are too many.
+    assert found(np.append(np.round(rng.normal(-99, 3.0, 400)), [-99.0] * 3)) == {}
+    assert found(np.append(rng.normal(-99, 3.0, 40), [-99.0] * 3)) == {-99.0: 3}
+    assert found(np.append(rng.normal(-99, 3.0, 40), -99.0)) == {}
 
 
 @pytest.mark.parametrize("name", sorted(BOUNDS.keys() - {"ra", "dec"}))
