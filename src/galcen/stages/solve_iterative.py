@@ -118,7 +118,7 @@ def run(
         survey = read_survey(exposures, catalogue, choices, epoch)
         kept = choices.model_dump(mode="json", exclude=NO_PART_OF_THE_SOLUTION)
         others = {"seed": settings.seed, "epoch": epoch, "version": options.get("version")}
-        run_identity = identity(kept | others, inputs.digests())
+        run_identity = identity(kept | others, ranks.broadcast(inputs.digests()))
         ranks.agree(run_identity, "options, version of galcen or files")
         if ranks.size > 1:
             ranks.agree(_digest(survey), "the catalogue or the list of orbits that they have read")
@@ -169,9 +169,12 @@ def _write(
 
 
 def _hashes(ranks: World, paths: Sequence[Path]) -> dict[Path, str]:
-    """sha256 of all files; each rank reads its part of them."""
-    parts = ranks.share(hash_files(paths[ranks.rank :: ranks.size]))
-    return {path: digest for part in parts for path, digest in part.items()}
+    """sha256 of all files; each rank reads its part of them.
+
+    By their places in the list: if ranks name different files, that is seen once they have read them.
+    """
+    parts = ranks.share(list(hash_files(paths[ranks.rank :: ranks.size]).values()))
+    return {path: parts[i % ranks.size][i // ranks.size] for i, path in enumerate(paths)}
 
 
 def _digest(survey: Survey) -> str:

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -173,6 +176,21 @@ def test_the_product_holds_the_solution(survey, monkeypatch, tmp_path):
     assert attributes["is_marginal"] == "False"
     assert json.loads(attributes["calibration"])["share"] == "constant"
     assert float(attributes["dof"]) > 0
+
+
+@pytest.mark.slow
+def test_the_same_solution_has_the_same_bytes(survey, tmp_path):
+    """On another day, in another folder, and whatever the environment says of threads."""
+    options = json.dumps(survey.options(robust=False, n_probe=8))
+    found = []
+    for threads in ("1", "2"):
+        output = tmp_path / threads / "iterative.h5"
+        command = [sys.executable, "-c", "from galcen.cli import main; main()", "solve-iterative"]
+        command += ["--catalogue", survey.catalogue, "--output", output, "--options", options]
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        subprocess.run([*command, *survey.exposures], env=environment, check=True, capture_output=True)
+        found.append(output.read_bytes())
+    assert found[0] == found[1]
 
 
 def test_calibration_is_told_by_unit_term_and_chip(survey, monkeypatch, tmp_path):

@@ -103,7 +103,7 @@ def left_of(output):
 
 
 def assert_same(got, expected):
-    """All tables but the seconds of the steps, to 1e-12."""
+    """All tables but that of the steps, to 1e-12."""
     with h5py.File(got) as one, h5py.File(expected) as other:
         tables = [name for name in other if name != "iterative_history"]
         assert "iterative_sources" in tables
