@@ -271,9 +271,11 @@ def consensus(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]
     """
     n = len(source)
     rng = np.random.default_rng(0)
-    drawn = np.array(list(combinations(range(n), 2)))
-    if len(drawn) > N_DRAWN:
-        drawn = drawn[rng.choice(len(drawn), N_DRAWN, replace=False)]
+    if n * (n - 1) // 2 <= N_DRAWN:
+        drawn = np.array(list(combinations(range(n), 2)))
+    else:
+        first, further = rng.integers(0, n, N_DRAWN), rng.integers(1, n, N_DRAWN)
+        drawn = np.column_stack([first, (first + further) % n])
     here, there = (p[:, 0] + 1j * p[:, 1] for p in (source, target))
     tolerance = COARSE * float(np.ptp(target, axis=0).max())
     best, inside = 0, np.zeros(n, bool)

@@ -31,6 +31,9 @@ NEIGHBOURS = 6
 SIDE_TOLERANCE = 0.01
 """Largest difference of the ratios of sides of like triangles."""
 
+MOST_PAIRS = 20_000
+"""Pairs of like triangles that vote; of more, as in a regular grid, some are drawn."""
+
 AGREEMENT = 0.03
 """Largest difference of agreeing similarities: turn [rad], logarithm of scale, shift [half field]."""
 
@@ -199,6 +202,8 @@ def _similarities(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "m 2"]) -> l
     pairs = cKDTree(here.ratios).sparse_distance_matrix(
         cKDTree(there.ratios), SIDE_TOLERANCE, output_type="ndarray"
     )
+    if len(pairs) > MOST_PAIRS:
+        pairs = np.random.default_rng(0).choice(pairs, MOST_PAIRS, replace=False)
     first, second = pairs["i"], pairs["j"]
     mirrored = here.is_left[first] != there.is_left[second]
     p, q = _complex(a), _complex(b)

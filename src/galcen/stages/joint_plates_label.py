@@ -55,13 +55,24 @@ class FoundLabel(NamedTuple):
     row: Int[np.ndarray, " k"]  # in the table, of the stars of the catalogue
     by_errors: bool  # stars count by their errors, and may be left out
 
-    def kept(self, chosen: Bool[np.ndarray, " k"]) -> "FoundLabel":
-        """The same with some of the stars."""
-        whole = self.catalogue
-        some = LabelCatalogue(
-            *(None if values is None else values[chosen] for values in whole)  # type: ignore[arg-type]
+    def kept(self, chosen: Bool[np.ndarray, " k"], solution: JointSolution) -> "FoundLabel":
+        """The same with some of the stars, weighted by the errors of catalogue and solution."""
+        whole, row = self.catalogue, self.row[chosen]
+        star = whole.star[chosen]
+        own = np.einsum("nii->ni", solution.covariance[star])
+        return FoundLabel(
+            LabelCatalogue(
+                star,
+                whole.position[chosen],
+                whole.motion[chosen],
+                whole.epoch[chosen],
+                _weight(self.table.position_error[row], own[:, :2].mean(axis=1)),
+                _weight(self.table.motion_error[row], own[:, 2:].mean(axis=1) if own.shape[1] == 4 else 0.0),
+            ),
+            self.table,
+            row,
+            self.by_errors,
         )
-        return self._replace(catalogue=some, row=self.row[chosen])
 
 
 def find_label(settings: JointPlates, stars: PlateStars) -> FoundLabel:
@@ -95,12 +106,17 @@ def find_label(settings: JointPlates, stars: PlateStars) -> FoundLabel:
     return FoundLabel(catalogue, table, row, by_errors)
 
 
-def _weight(error: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"] | None:
-    """Weights by errors, none of which counts much more than a typical one."""
+def _weight(
+    error: Float[np.ndarray, " n"], own_variance: Float[np.ndarray, " n"] | float | None = None
+) -> Float[np.ndarray, " n"] | None:
+    """Weights by errors; None, which is alike, where errors are unknown.
+
+    Before there is a solution, no star counts much more than a typical one; then by its variance, too.
+    """
     if not np.isfinite(error).all() or not (error >= 0).all():
         return None
-    typical = float(np.median(error))
-    return 1.0 / (error**2 + typical**2) if typical > 0 else None
+    variance = error**2 + (np.median(error) ** 2 if own_variance is None else own_variance)
+    return 1.0 / variance if (variance > 0).all() else None
 
 
 def _by_name(

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ROUNDS = 12
 """Times that errors are scaled, and stars of the label left out, at most."""
 
-FACTOR_SETTLED = 2e-3
+FACTOR_SETTLED = 5e-3
 """Last change of the factors of errors."""
 
 FEWEST_DOF = 10.0
@@ -138,29 +138,41 @@ def _solve(
     )
     frame, unknowns = start
     factor = np.ones(len(data.epoch))
-    for _ in range(ROUNDS):
+    for step in range(ROUNDS):
         scaled = data._replace(sigma=data.sigma * factor[data.exposure, None])
         solution = solve(scaled, unknowns, frame, method)
-        before, factor = factor, _factors(solution, factor, settings)
-        settled = np.abs(factor / before - 1.0).max() < FACTOR_SETTLED
-        bad = np.zeros(0, bool)
+        unknowns = solution.unknowns
+        following = _factors(solution, factor, settings)
+        settled = bool((np.abs(following / factor - 1.0) < FACTOR_SETTLED).all())
         if found is not None and found.by_errors:
             bad = contradictions(found, solution, frame)
-        if settled and not bad.any():
-            return solution, frame, before, found
-        unknowns = solution.unknowns
-        if found is not None and bad.any():
-            log.info("label: %d of %d stars contradict the others and are left out", bad.sum(), len(bad))
-            found = found.kept(~bad)
-            if len(found.row) < 2 * n_terms(settings.order):
-                raise SchemaError(
-                    f"{found.table.path}: {len(found.row)} of its stars agree with the solution, expected "
-                    f"{2 * n_terms(settings.order)} to hold the frame; are its epochs and motions right?"
-                )
-            frame = plate_start.on_label(
-                data, alignment, found.catalogue, frame.t0, unknowns.star.shape[1] == 4, settings.order
-            )[0]._replace(centre=frame.centre, half_size=frame.half_size)
-    return solution, frame, before, found
+            if step == 0 or bad.any():
+                settled = False
+                found = _without(found, bad, solution, settings)
+                has_motion = unknowns.star.shape[1] == 4
+                held = plate_start.on_label(
+                    data, alignment, found.catalogue, frame.t0, has_motion, settings.order
+                )[0]
+                frame = held._replace(centre=frame.centre, half_size=frame.half_size)
+        if settled:
+            break
+        factor = following
+    return solution, frame, factor, found
+
+
+def _without(
+    found: FoundLabel, bad: np.ndarray, solution: JointSolution, settings: JointPlates
+) -> FoundLabel:
+    """The label without stars that contradict the others."""
+    if bad.any():
+        log.info("label: %d of %d stars contradict the others and are left out", bad.sum(), len(bad))
+    left = found.kept(~bad, solution)
+    if len(left.row) < 2 * n_terms(settings.order):
+        raise SchemaError(
+            f"{found.table.path}: {len(left.row)} of its stars agree with the solution, expected "
+            f"{2 * n_terms(settings.order)} to hold the frame; are its epochs and motions right?"
+        )
+    return left
 
 
 def _factors(solution: JointSolution, factor: np.ndarray, settings: JointPlates) -> np.ndarray:
