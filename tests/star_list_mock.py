@@ -1,5 +1,4 @@
-"""Made-up star lists of one field as reduction programs leave them, with a Gaia-like catalogue beside
-them."""
+"""Made-up star lists of one field as reduction programs leave them, and a catalogue like Gaia's."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -95,8 +94,7 @@ def write_lists(field: Field, folder: Path, form: str = "ascii.basic", ending: s
 
 
 def write_gaia(field: Field, path: Path, faint: float = 21.5, seed: int = 0) -> Table:
-    """A catalogue as Gaia's archive gives it, of the brighter stars; returns it with the true star of each
-    row."""
+    """A catalogue as Gaia's archive gives it; returned with the true star of each row."""
     rng = np.random.default_rng(seed)
     colour = rng.normal(0.3, 0.3, len(field.place))
     g = field.magnitude + colour

@@ -1,4 +1,4 @@
-"""Star lists as reduction programs leave them: names that are none, other shapes, other fields, wrong epochs."""
+"""Star lists of reducers: names that are none, other shapes, other fields, wrong epochs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +129,7 @@ def exchange(lists: list[Cells]) -> None:
 
 
 def swap_axes(lists: list[Cells]) -> None:
-    """x and y of one list the wrong way round."""
+    """One list has x and y the wrong way round."""
     lists[1]["x"], lists[1]["y"] = lists[1]["y"], lists[1]["x"]
 
 

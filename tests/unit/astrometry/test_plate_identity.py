@@ -19,9 +19,8 @@ def field(seed=1, n_star=150, spread=0.3):
     lists, stars = [], []
     for number, epoch in enumerate(EPOCHS):
         star = rng.permutation(n_star)
-        z = (place + speed * (epoch - EPOCHS[1]))[star] @ np.array([1, 1j]) * np.exp(
-            0.3j * number
-        ) + 50 * number
+        z = (place + speed * (epoch - EPOCHS[1]))[star] @ np.array([1, 1j])
+        z = z * np.exp(0.3j * number) + 50 * number
         at = np.column_stack([z.real, z.imag])
         lists.append(NamedList(PointSet(at, magnitude[star]), np.array([f"s{one}" for one in star]), epoch))
         stars.append(star)
@@ -38,7 +37,7 @@ def test_names_of_a_moving_field_are_believed():
 
 
 def test_running_numbers_are_not_believed():
-    """Numbers of rows: none is believed, every list says so and is placed within 2 pixels of the reference."""
+    """Numbers of rows: none is believed; the lists are placed within 2 pixels of the reference."""
     lists, stars = field()
     numbered = [part._replace(names=np.array([f"N{row}" for row in range(150)])) for part in lists]
     known = identify(numbered, 1, TITLES, 2.0, 2)
