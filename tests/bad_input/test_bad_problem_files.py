@@ -199,3 +199,13 @@ def test_one_exposure_of_another_pointing_is_warned_of(tmp_path, caplog):
         file["exposures/pa_deg"][4] = (file["exposures/pa_deg"][4] + 120.0) % 360.0
     solve_problem.check_file_predictions(solve_problem.read_problem_file(path))
     assert f"in 1 of {N_EXPOSURE} exposures that were looked at, such as row 4," in caplog.text
+
+
+def test_another_epoch_is_warned_of(tmp_path, caplog):
+    """Whole years do not change where the Earth is."""
+    path = tmp_path / "problem.h5"
+    write_problem(path)
+    with h5py.File(path, "a") as file:
+        file["exposures/t_yr"][...] += 16.0
+    solve_problem.check_file_predictions(solve_problem.read_problem_file(path))
+    assert "t_yr is 15.0 to 17.0" in caplog.text

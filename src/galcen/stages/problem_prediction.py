@@ -23,6 +23,9 @@ refused."""
 NOTABLE_DEVIATION = 2.0
 """Larger ones are warned of."""
 
+NOTABLE_YEARS = 5.0
+"""Of all exposures from the epoch of the sources: more are warned of."""
+
 _ORDER = 2
 """Of the distortion in the predictions, where it is none."""
 
@@ -51,6 +54,7 @@ def check_predictions(problem: Problem, where: str) -> None:
 
 def check_file_predictions(file: ProblemFile) -> None:
     """`check_predictions` of a problem file; an error asks what, if it were so, would make them agree."""
+    _warn_of_epoch(file)
     small = _sample_of(file)
     if small is None:
         return
@@ -109,6 +113,19 @@ def _warn(found: FirstPrediction, where: str, names: Sequence[str]) -> None:
             len(found.each),
             names[off[0]],
             found.each[off].min(),
+        )
+
+
+def _warn_of_epoch(file: ProblemFile) -> None:
+    """Another epoch than that of the sources goes unseen in the Earth's place if it is whole years off."""
+    t = file.exposures["t_yr"]
+    if len(t) and np.abs(t).min() > NOTABLE_YEARS:
+        log.warning(
+            "%s: exposures/t_yr is %.1f to %.1f: all exposures are years from the epoch of the sources; is "
+            "it counted from that epoch?",
+            file.path,
+            t.min(),
+            t.max(),
         )
 
 
