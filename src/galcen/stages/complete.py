@@ -82,7 +82,12 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
     attributes = inputs.attributes(counts=json.dumps(counts), surveys=json.dumps(names))
     _write(output, merged, np.flatnonzero(chosen), attributes)
     log.info("%s: %s", output, json.dumps(counts))
-    dark = mine & ~chosen & np.isnan([merged.stars[name] for name in COLUMN.values()]).all(axis=0)
+    _warn_of_dark(output, merged, mine & ~chosen)
+
+
+def _warn_of_dark(output: Path, merged: Merged, left_out: np.ndarray) -> None:
+    """Say how many of the stars that are left out have no magnitude by which they could be selected."""
+    dark = left_out & np.isnan([merged.stars[name] for name in COLUMN.values()]).all(axis=0)
     if dark.any():
         log.warning(
             "%s: %d stars have a parallax and no magnitude, by which catalogue.selection selects, and are "
