@@ -48,7 +48,8 @@ def read_directions(path: Path, *others: str) -> dict[str, np.ndarray]:
     row = np.arange(1, len(lon) + 1)
     return {name: columns[name] for name in others} | {
         "row": row,
-        "glon": (lon + 180.0) % 360.0 - 180.0,
+        # Others keep their last digit.
+        "glon": np.where((lon < -180.0) | (lon >= 180.0), (lon + 180.0) % 360.0 - 180.0, lon),
         "glat": lat,
     }
 

@@ -42,7 +42,8 @@ def answers():
 
 def test_each_row_is_the_answer_of_its_direction(answers, tmp_path):
     """By Galactic coordinates and by equatorial ones, which agree to 1e-6."""
-    at = SkyCoord(*zip(*PLACES, strict=True), unit="deg", frame="galactic").icrs
+    lon, lat = map(list, zip(*PLACES, strict=True))
+    at = SkyCoord(lon, lat, unit="deg", frame="galactic").icrs
     icrs = zip(at.ra.deg.tolist(), at.dec.deg.tolist(), strict=True)
     texts = {
         "galactic.csv": "l,b\n" + "".join(f"{lon},{lat}\n" for lon, lat in PLACES),
