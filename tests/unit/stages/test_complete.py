@@ -127,9 +127,10 @@ def test_magnitude_limits_include_their_ends(tmp_path, band, column):
     ],
 )
 def test_hw_follows_the_relation_and_needs_both_bands(tmp_path, relation, faint, kept):
-    write(tmp_path, A=stars([1, 2, 3], mj=[12.0, np.nan, 11.0], mh=[11.0, 11.0, np.nan]))
+    """The fourth star, of Hw = 10, is always kept."""
+    write(tmp_path, A=stars([1, 2, 3, 4], mj=[12.0, np.nan, 11.0, 10.0], mh=[11.0, 11.0, np.nan, 10.0]))
     got = run(tmp_path, options({"band": "Hw", "bright": 9.0, "faint": faint}, hw=relation))
-    assert got["source_id"].tolist() == kept
+    assert got["source_id"].tolist() == [*kept, 4]
     assert counts(tmp_path)["no_magnitude"] == 2
 
 
@@ -145,10 +146,16 @@ def test_an_identifier_in_two_surveys_is_refused(tmp_path):
 
 
 def test_empty_tiles_give_a_valid_empty_tile(tmp_path):
-    write(tmp_path, A=stars([]), B=stars([]))
-    got = run(tmp_path, options({"band": "Ks", "bright": 8.0, "faint": 11.0}, "A", "B"))
+    """One tile of several may be empty; a run of one tile stops where nothing is left of it."""
+    limits = {"band": "Ks", "bright": 8.0, "faint": 11.0}
+    write(tmp_path, side=2, A=stars([]), B=stars([]))
+    got = run(tmp_path, options(limits, "A", "B", side=2))
     assert len(got["source_id"]) == 0
     assert counts(tmp_path)["merged"] == 0
+    write(tmp_path / "one", A=stars([1, 2], mks=[12.0, np.nan]))
+    with pytest.raises(SchemaError, match="1 have no Ks magnitude and 1 lie outside 8 < Ks < 11"):
+        run(tmp_path / "one", options(limits))
+    assert not (tmp_path / "one/complete").exists()
 
 
 def test_a_damaged_survey_and_a_bad_option_are_refused(tmp_path):

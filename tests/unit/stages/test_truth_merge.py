@@ -95,12 +95,16 @@ def test_several_draws_of_a_star_stand_together(tmp_path):
         truth.run(tmp_path, tmp_path / "truth.h5", OPTIONS)
 
 
-def test_a_catalogue_without_stars_is_written(tmp_path):
-    """No rows, and nothing in any listing."""
+def test_a_catalogue_without_stars_is_refused(tmp_path):
+    """Nothing is written; some of the tiles may be empty."""
     write_tiles(tmp_path, (0,) * len(NAMES))
+    with pytest.raises(SchemaError, match=f"no star is left in any of {len(NAMES)} tiles"):
+        truth.run(tmp_path, tmp_path / "truth.h5", OPTIONS)
+    assert not (tmp_path / "truth.h5").exists()
+    write_tiles(tmp_path, (3, *(0,) * (len(NAMES) - 1)))
     truth.run(tmp_path, tmp_path / "truth.h5", OPTIONS)
-    assert len(catalogue.read_truth(tmp_path / "truth.h5")) == 0
-    assert len(catalogue.read_truth(tmp_path / "truth.h5", components=["bar"], tile=NAMES[0])) == 0
+    assert len(catalogue.read_truth(tmp_path / "truth.h5")) == 3
+    assert len(catalogue.read_truth(tmp_path / "truth.h5", tile=NAMES[-1])) == 0
 
 
 def test_a_star_in_two_tiles_is_refused(tmp_path):
