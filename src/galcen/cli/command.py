@@ -82,9 +82,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     signature = inspect.signature(function)
     parameters = [p.replace(annotation=hints[name]) for name, p in signature.parameters.items()]
-    if any(isinstance(role, Output) for role in roles.values()):
+    written = [role for role in roles.values() if isinstance(role, Output)]
+    if written:
+        what = "that this command did not make" if all(role.product for role in written) else "that is there"
         hints[OVERWRITE] = Annotated[
-            bool, typer.Option("--overwrite", help="Replace a file that this command did not make.")
+            bool, typer.Option("--overwrite", help=f"Replace a file {what}; never an input.")
         ]
         parameters.append(
             inspect.Parameter(
