@@ -13,7 +13,7 @@ from galcen.astrometry.plate_vote import PointSet, spacing
 from galcen.config.joint_plates import JointPlates
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.challenge_plates import is_challenge, read_challenge
-from galcen.io.plates import Plates, Rows, assemble, read_tables
+from galcen.io.plates import Plates, Rows, assemble, check_rows, read_tables
 from galcen.io.star_lists import ENDINGS, ListColumns, exposure_names, is_numbered, read_star_lists
 
 log = logging.getLogger(__name__)
@@ -183,6 +183,8 @@ def _matched(
     for part in parts:
         part.columns.setdefault("magnitude", np.full(len(part.star), np.nan))
     # Rows at fault are refused before anything is made of them.
+    for part in parts:
+        check_rows(part)
     whole = plates if plates is not None else _check_spread(assemble(_apart(parts)))
     titles = [str(part.exposure[0]) for part in parts]
     most = int(np.argmax([len(part.star) for part in parts]))
