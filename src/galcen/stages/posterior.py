@@ -223,7 +223,6 @@ def run(
 ) -> None:
     """Read the stars of a tile, infer them and write the posterior with its draws."""
     options = config.filled(options, ("seed", "posterior"), "options of posterior")
-    columns = read_table(complete, OBSERVED)
     choices = Posterior.model_validate(options["posterior"])
     if choices.method == "fast" and likelihood is None:
         raise ConfigError(
