@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from galcen.errors import SchemaError
 
 J2000, B1950 = 2000.0, 1950.0
@@ -80,6 +82,12 @@ def julian_epoch(text: object, where: str, is_besselian: bool = False) -> float:
         It is none.
     """
     found = year_of(text)
+    date = re.match(r"\d{4}-\d\d-\d\d", str(text))
+    if found is None and date is not None:
+        return (
+            2000.0
+            + (np.datetime64(date[0]) - np.datetime64("2000-01-01T12")) / np.timedelta64(1, "D") / 365.25
+        )
     if found is None:
         raise SchemaError(
             f"{where} declares the epoch {text!s}, expected a Julian or Besselian year such as J2016.0; "
@@ -162,7 +170,9 @@ def from_keywords(keywords: Mapping[str, Any], where: str, *, is_fits: bool = Fa
     plain = {
         str(key).lower(): value for key, value in keywords.items() if isinstance(value, str | int | float)
     }
-    system = next((plain[key] for key in _SYSTEM_KEYS if key in plain), None)
+    # Headers of FITS may have a FRAME that is none of coordinates.
+    systems = _SYSTEM_KEYS[:2] if is_fits else _SYSTEM_KEYS
+    system = next((plain[key] for key in systems if key in plain), None)
     equinox = plain.get("equinox")
     epoch = next((plain[key] for key in _EPOCH_KEYS if key in plain), None)
     if is_fits and epoch is not None and "ref_epoch" not in plain and "refepoch" not in plain:

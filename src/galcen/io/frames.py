@@ -156,15 +156,7 @@ def epochs(
     own = columns.get("ref_epoch")
     own = np.full(len(rows), np.nan) if own is None else own
     if one is not None and not is_mapped:
-        other = np.abs(own - one) > SAME_EPOCH
-        if other.any():
-            first = int(np.argmax(other))
-            raise SchemaError(
-                f"{path}: row {rows[first]}: the column ref_epoch has {own[first]:g}, the epoch of the "
-                "table is stated as "
-                f"{one:g} ({np.count_nonzero(other)} such rows); leave `epoch` out to take the column, "
-                "or correct it"
-            )
+        _refuse_other_epochs(path, own, one, rows)
     filled = own if one is None else np.where(np.isnan(own), one, own)
     lacks = np.isnan(filled)
     if not lacks.any():
@@ -184,6 +176,18 @@ def epochs(
     if frame.name.startswith("fk4"):
         default = float(Time(frame.equinox, format="byear").jyear)
     return np.where(lacks, default, filled)
+
+
+def _refuse_other_epochs(path: str, own: np.ndarray, one: float, rows: np.ndarray) -> None:
+    """Refuse epochs of stars that are not that of their table."""
+    other = np.abs(own - one) > SAME_EPOCH
+    if other.any():
+        first = int(np.argmax(other))
+        raise SchemaError(
+            f"{path}: row {rows[first]}: the column ref_epoch has {own[first]:g}, the epoch of the table is "
+            f"stated as {one:g} ({np.count_nonzero(other)} such rows); leave `epoch` out to take the column, "
+            "or correct it"
+        )
 
 
 def to_icrs(columns: dict[str, np.ndarray], frame: Frame, epoch: np.ndarray, path: str) -> None:

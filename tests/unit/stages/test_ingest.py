@@ -136,6 +136,23 @@ def test_the_values_are_those_of_the_table(tmp_path):
         assert np.isnan(got[name]).all(), name
 
 
+def test_each_star_may_have_its_own_epoch(tmp_path):
+    """Its tile at the common epoch and its row are those of a table that has this epoch for all stars."""
+    table = stars(200, lon=0.19, lat=0.09)
+    table["pmra"] *= 1e3
+    table["pmdec"] *= 1e3
+    table["when"] = np.where(np.arange(200) % 2, 2000.0, 2014.5)
+    columns = {**COLUMNS, "ref_epoch": "when"}
+    path = write(tmp_path / "s.csv", table)
+    mixed = run(tmp_path / "S", options(path, columns=columns, epoch=None, side=4))
+    for name, years in (("a", 2000.0), ("b", 2014.5)):
+        part = {column: values[table["when"] == years] for column, values in table.items()}
+        alone = run(tmp_path / name, options(write(tmp_path / f"{name}.csv", part), epoch=years, side=4))
+        for tile, got in mixed.items():
+            rows = got["ref_epoch"] == years
+            same({column: values[rows] for column, values in got.items()}, alone[tile])
+
+
 def test_galactic_coordinates_agree_with_erfa(tmp_path):
     """To 1e-8 deg (0.04 mas): our matrix has the ten decimals of the definition, ERFA's more."""
     got = merged(run(tmp_path / "S", options(write(tmp_path / "s.csv", stars(500)))))

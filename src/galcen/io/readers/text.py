@@ -99,8 +99,7 @@ def read(
         except UnicodeDecodeError as error:
             raise SchemaError(
                 f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start}); convert it, such "
-                "as with iconv "
-                "-t UTF-8, or set `format`"
+                "as with iconv -t UTF-8, or set `format`"
             ) from None
     if delimiter is None and (form := _described_form(head)) is not None:
         from galcen.io.readers import astropy_text  # deferred: needed for few tables
