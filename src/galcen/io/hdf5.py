@@ -7,9 +7,10 @@ stand behind what h5py sees (`galcen.io.sealed_file`), and are compared as it is
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -131,6 +132,21 @@ def _check_changed_header(path: Path, product: str) -> None:
     except SchemaError as error:
         if "cannot be read" not in str(error):
             raise SchemaError(f"{error} (its checksums are wrong, too: changed or damaged)") from None
+
+
+def read_attributes(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """What an HDF5 file says of itself, also where its checksums are wrong; nothing where it cannot be read.
+
+    For comparisons that tell more than "damaged"; whoever reads the data finds the damage.
+    """
+    for is_checked in (True, False):
+        try:
+            with _opened(SealedFile(path, "", is_checked)) as (file, _):
+                found = {name: attribute(file, name) for name in names}
+        except SchemaError:
+            continue
+        return {name: value for name, value in found.items() if value is not None}
+    return {}
 
 
 @contextmanager

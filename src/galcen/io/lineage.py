@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
-
 from galcen import config
 from galcen.errors import ConfigError, SchemaError
+from galcen.io.hdf5 import read_attributes
 from galcen.io.provenance import canonical, file_sha256
 
 IN_PARTS = frozenset({"ingest", "simulate", "complete", "posterior", "draw", "expose", "plate"})
@@ -88,13 +87,9 @@ def read_origin(path: Path, sha256: str) -> Origin:
     SchemaError
         The file contradicts itself.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            names = ("stage", "stage_version", "product", "galcen_version", "source", "seed")
-            names = (*names, "configuration", "lineage", "inputs")
-            stated = {name: str(file.attrs[name]) for name in names if name in file.attrs}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
-        stated = {}
+    names = ("stage", "stage_version", "product", "galcen_version", "source", "seed")
+    names = (*names, "configuration", "lineage", "inputs")
+    stated = {name: str(value) for name, value in read_attributes(path, names).items()}
     stage = stated.get("stage", "")
     if not stage:
         return Origin(path, stated.get("product", ""), "", sha256, "", "", NOTHING, "{}")

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
-
 from galcen.errors import ConfigError, ResourceError
+from galcen.io.hdf5 import read_attributes
 
 PAGE = "report"
 """Product of the stage that makes the report, which is no HDF5."""
@@ -82,8 +81,8 @@ def is_of(path: Path, kind: Kind) -> bool:
         if PAGE in kind.products:
             with path.open("rb") as file:
                 return PAGE_MARK in file.read(N_MARK)
-        with h5py.File(path, "r") as file:
-            found = [file.attrs.get(name) for name in ("format", "product", "stage")]
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return False
-    return found[0] == "galcen" and found[1] in kind.products and kind.stage in (None, found[2])
+    found = read_attributes(path, ("format", "product", "stage"))
+    is_product = found.get("format") == "galcen" and found.get("product") in kind.products
+    return is_product and kind.stage in (None, found.get("stage"))
