@@ -45,8 +45,9 @@ def test_running_numbers_are_not_believed():
     assert {item.list for item in known.numbered} == {0, 1, 2}
     assert set(known.votes) == {0, 2}
     for e in (0, 2):
-        assert known.placed[e] is not None
-        off = known.placed[e][np.argsort(stars[e])] - lists[1].points.place[np.argsort(stars[1])]
+        placed = known.placed[e]
+        assert placed is not None
+        off = placed[np.argsort(stars[e])] - lists[1].points.place[np.argsort(stars[1])]
         assert np.median(np.linalg.norm(off, axis=1)) < 2.0
 
 
