@@ -275,7 +275,7 @@ CASES = [
         ("tilling", "did you mean tiling?"),
     ),
     Case(
-        OPTIONS, "a key misspelt", options("posterior", '{"posterior": {"methd": 1}}'), ("posterior.methd",)
+        OPTIONS, "a key misspelt", options("posterior", '{"posterior": {"metode": 1}}'), ("posterior.metode",)
     ),
     Case(OPTIONS, "nesting without an end", options("truth", '{"a":' * 100000), ("--options", "nested")),
     Case(OPTIONS, "of a problem", options("solve-iterative", '{"probes": 3}'), ("probes: unknown key",)),

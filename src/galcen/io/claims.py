@@ -15,7 +15,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -82,22 +82,33 @@ def claimed(path: Path) -> Iterator[None]:
     SchemaError
         Another run is writing it, or its folder cannot be written to.
     """
+    missing = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         key = path.parent.resolve() / path.name
-        if key in _held:
-            yield
-            return
-        _sweep(key.parent)
-        descriptor = _acquire(key, path)
+        is_held = key in _held
+        if not is_held:
+            _sweep(key.parent)
+            descriptor = _acquire(key, path)
+            _held.add(key)
     except OSError as error:
         raise SchemaError(f"{path}: cannot be written: {error.strerror or error}") from error
-    _held.add(key)
     try:
         yield
     finally:
-        _held.discard(key)
-        _release(key, descriptor)
+        if not is_held:
+            _held.discard(key)
+            _release(key, descriptor)
+            _remove_empty(missing)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that were made for an output that then was not written, the deepest first."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # something is in it
+            return
 
 
 def claiming(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -106,8 +106,8 @@ def open_product(path: Path, product: str) -> Iterator[h5py.File]:
             raise error from None
         if not stream.is_sealed:
             raise SchemaError(
-                f"{path}: has no checksums, so another program has changed or cut it since galcen wrote it; "
-                f"delete it and make it again ({ON_PURPOSE})"
+                f"{path}: has no checksums: it is truncated, or another program has changed it since galcen "
+                f"wrote it; delete it and make it again ({ON_PURPOSE})"
             )
         yield file
 
