@@ -122,6 +122,25 @@ def spoil(column: str, values: object, number: int = 1, row: object = 4) -> Call
     return change
 
 
+def unmeasured(column: str, value: object, *also: str) -> Callable[[Path], None]:
+    """Five rows of a list that were not measured, to be left out; what they say has no part in the result."""
+
+    def run(folder: Path) -> None:
+        lists = field()
+        for name in (column, *also):
+            spoil(name, value, 1, slice(4, 9))(lists)
+        paths = write(folder, [text(cells) for cells in lists])
+        plates = read(paths, parse({"unusable_rows": "leave_out"}))
+        count = np.bincount(plates.exposure)
+        assert count.tolist() == [N_STAR, N_STAR if column == "m" else N_STAR - 5, N_STAR]
+        if column == "m":
+            assert np.isnan(plates.magnitude[plates.exposure == 1]).sum() == 5
+        kept = field()[1]["x"] if column == "m" else np.delete(field()[1]["x"], slice(4, 9))
+        assert set(plates.x[plates.exposure == 1]) == set(np.round(kept, 4))
+
+    return run
+
+
 def exchange(lists: list[Cells]) -> None:
     """Two names of one list change places."""
     names = lists[1]["name"]
@@ -356,6 +375,34 @@ CASES = [
         ("e1.lis", '"star": null'),
     ),
     Case(VALUES, "x and y are the same column", matched(columns={"y": "x"}), ("e0", "on one line")),
+    Case(VALUES, "a magnitude of 99.999", matched(spoil("m", 99.999)), ("row 5", "`unusable_rows`")),
+    *(
+        Case(
+            VALUES,
+            f"{example}, left out by request",
+            unmeasured(column, value, *also),
+            ("e1.lis", "5 of 60 rows", "row 5"),
+            "warned",
+        )
+        for example, column, value, also in (
+            ("errors of 0", "xe", 0.0, ()),
+            ("errors of -1", "ye", -1.0, ()),
+            ("errors of 9.9999", "xe", 9.9999, ("ye",)),
+            ("errors of 99.999", "xe", 99.999, ("ye",)),
+            ("errors that are missing", "xe", np.nan, ()),
+            ("positions that are missing", "x", np.nan, ()),
+            ("positions of 0", "x", 0.0, ("y",)),
+            ("positions of -999", "x", -999.0, ("y",)),
+            ("positions of stars alone", "y", "*******", ()),
+            ("magnitudes of 99.999", "m", 99.999, ()),
+        )
+    ),
+    Case(
+        VALUES,
+        "no row with an error, rows left out",
+        matched(spoil("xe", 0.0, 1, slice(None)), unusable_rows="leave_out"),
+        ("e1.lis", "no row has a position and an error"),
+    ),
     Case(
         VALUES,
         "some magnitudes missing",

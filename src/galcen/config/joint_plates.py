@@ -77,6 +77,9 @@ class JointPlates(Section):
     """Format of tables; `auto` goes by the ending."""
     sigma: float | None = Field(None, gt=0, le=1e6)
     """Error of every position [unit of x], for lists and tables without errors; 1 um for the challenge."""
+    unusable_rows: Literal["refuse", "leave_out"] = "refuse"
+    """Rows of lists and tables without a position or an error above 0, as reducers leave them: `leave_out`
+    does without them and without magnitudes that stand for none (99.999), with a warning."""
     scale: Annotated[float, Within(1e-6, 1e6, "mas for a unit of x are expected")] = 1.0
     """Angle of one unit of x on the reference exposure [mas]; with 1, all results that are called mas are in
     the unit of x."""

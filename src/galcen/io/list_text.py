@@ -75,7 +75,7 @@ class TextList(NamedTuple):
         return np.array([row[place].strip() for row in self.cells], dtype=str)
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column as numbers, NaN where the cell is empty.
+        """A column as numbers, NaN where the cell is empty, INDEF, or stars alone.
 
         Raises
         ------
@@ -84,7 +84,8 @@ class TextList(NamedTuple):
         """
         out = np.empty(len(self.cells))
         for row, cell in enumerate(self.text(name).tolist(), 1):
-            if cell.lower() in (*EMPTY, "indef"):
+            # Fortran writes stars where a number is too long for its cell.
+            if cell.lower() in (*EMPTY, "indef") or not cell.strip("*"):
                 out[row - 1] = np.nan
                 continue
             try:

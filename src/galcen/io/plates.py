@@ -3,24 +3,30 @@
 `star_lists` and `challenge_plates` read other forms than the plain tables read here.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from galcen.bounds import PLATE_BOUNDS
 from galcen.errors import SchemaError
 from galcen.io.frames import julian_years
-from galcen.io.row_checks import Place, refuse_impossible_plates
+from galcen.io.row_checks import Place, refuse_impossible_plates, stand_ins
 from galcen.io.table_columns import Kind
 from galcen.io.table_formats import read_batches
+
+log = logging.getLogger(__name__)
 
 FEWEST_STARS = 3
 """An exposure of fewer stars tells no more than where it points and how it is turned."""
 
 REQUIRED = ("star", "exposure", "x", "y")
 LENGTHS = ("x", "y", "sigma", "sigma_x", "sigma_y")
+LEAVE_OUT = "set `unusable_rows` to leave_out to do without such rows"
+"""What errors of rows say, as lists of reducers have rows without a measurement."""
 KNOWN = (*REQUIRED, "sigma", "sigma_x", "sigma_y", "t", "magnitude")
 
 
@@ -52,7 +58,11 @@ class Rows(NamedTuple):
 
 
 def read_tables(
-    paths: Sequence[Path], columns: Mapping[str, str], sigma: float | None = None, form: str = "auto"
+    paths: Sequence[Path],
+    columns: Mapping[str, str],
+    sigma: float | None = None,
+    form: str = "auto",
+    leave_out: bool = False,
 ) -> Plates:
     """Plates from tables with one row per observation, in any format of `table_formats`.
 
@@ -67,6 +77,8 @@ def read_tables(
         Error of every position [unit of x]; for tables without one.
     form
         Format of the tables.
+    leave_out
+        Do without rows that cannot be used, with a warning (see `usable_rows`), instead of refusing them.
 
     Raises
     ------
@@ -84,7 +96,8 @@ def read_tables(
         raise SchemaError(
             f"{origin}: no errors; map sigma, or sigma_x and sigma_y, or give one error with `sigma`"
         )
-    return assemble([_read_table(path, columns, sigma, form) for path in paths])
+    parts = [_read_table(path, columns, sigma, form) for path in paths]
+    return assemble([usable_rows(part) for part in parts] if leave_out else parts)
 
 
 def _read_table(path: Path, columns: Mapping[str, str], sigma: float | None, form: str) -> Rows:
@@ -176,6 +189,59 @@ def assemble(parts: Sequence[Rows]) -> Plates:
     )
 
 
+def usable_rows(part: Rows) -> Rows:
+    """The rows that have a position and an error, with a warning of how many were left out and why.
+
+    Magnitudes that no star has, such as 99.999, are taken as missing: a position counts without one.
+
+    Raises
+    ------
+    SchemaError
+        No row is left.
+    """
+    columns = dict(part.columns)
+    x, y = columns["x"], columns["y"]
+    nowhere = ~np.isfinite(x) | ~np.isfinite(y) | ((x == 0) & (y == 0))
+    for _, _, where in stand_ins(x, x == y, x == y):
+        nowhere |= where
+    if nowhere.all():
+        raise SchemaError(f"{part.path}: no row has a position; see the column map")
+    extent = np.hypot(np.ptp(x[~nowhere]), np.ptp(y[~nowhere]))
+    wrong = np.zeros(len(x), dtype=bool)
+    for name in ("sigma_x", "sigma_y"):
+        values = columns[name]
+        wrong |= ~((values > 0) & (values <= extent))
+        for _, _, where in stand_ins(values, np.isfinite(values), wrong):
+            wrong |= where
+    dark = _dark(columns)
+    if dark.any():
+        columns["magnitude"] = np.where(dark, np.nan, columns["magnitude"])
+    bad = nowhere | wrong
+    if bad.all():
+        raise SchemaError(f"{part.path}: no row has a position and an error above 0; see the column map")
+    for which, what in (
+        (nowhere, "left out: without a position"),
+        (wrong & ~nowhere, "left out: without an error above 0 that can be"),
+        (dark & ~bad, "used without their magnitudes, which stand for none"),
+    ):
+        if which.any():
+            first = int(np.argmax(which))
+            count = f"{np.count_nonzero(which)} of {len(which)} rows"
+            example = f"the first is row {part.row[first]}, star {part.star[first]}"
+            log.warning("%s: %s are %s (%s)", part.path, count, what, example)
+    kept = {name: values[~bad] for name, values in columns.items()}
+    return Rows(part.path, part.row[~bad], part.star[~bad], part.exposure[~bad], kept, part.unit)
+
+
+def _dark(columns: Mapping[str, Float[np.ndarray, " n"]]) -> Bool[np.ndarray, " n"]:
+    """Which magnitudes stand for none."""
+    values, bound = columns.get("magnitude", np.full(len(columns["x"]), np.nan)), PLATE_BOUNDS["magnitude"]
+    dark = (values < bound.low) | (values > bound.high)
+    for _, _, where in stand_ins(values, np.isfinite(values), dark):
+        dark |= where
+    return dark
+
+
 def check_rows(part: Rows) -> None:
     """Refuse values that cannot be; the first row at fault is named."""
 
@@ -191,17 +257,20 @@ def check_rows(part: Rows) -> None:
         refuse(values == "", name, np.where(values == "", "empty", values), "a name")
     for name in ("x", "y"):
         values = part.columns[name]
-        refuse(~np.isfinite(values), name, values, "a finite number; leave out rows without position")
+        refuse(~np.isfinite(values), name, values, f"a finite number; {LEAVE_OUT}")
     for name in ("sigma_x", "sigma_y"):
         values = part.columns[name]
-        refuse(~(np.isfinite(values) & (values > 0)), name, values, "an error above 0, in the unit of x")
+        refuse(
+            ~(np.isfinite(values) & (values > 0)),
+            name,
+            values,
+            f"an error above 0, in the unit of x; {LEAVE_OUT}",
+        )
     if "t" in part.columns:
         values = part.columns["t"]
         strange = ~((values > 1800) & (values < 2200))
         refuse(strange, "t", values, "a Julian year from 1800 to 2200")
-    place = Place(
-        str(part.path), {}, part.row, part.star, "star", "leave such rows out (a magnitude may be nan)", None
-    )
+    place = Place(str(part.path), {}, part.row, part.star, "star", LEAVE_OUT, None)
     refuse_impossible_plates(place, part.exposure, part.columns)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from galcen.errors import ConfigError, SchemaError
 from galcen.io.list_text import TextList, read_text
-from galcen.io.plates import Rows, check_rows
+from galcen.io.plates import Rows, check_rows, usable_rows
 
 COLUMNS = {
     "star": "name",
@@ -45,6 +45,8 @@ class ListColumns(NamedTuple):
     """Error of every position where there is none [unit of x]."""
     epochs: Mapping[str, float] = {}
     """Epoch of exposures by name [Julian year]."""
+    leave_out: bool = False
+    """Do without rows that cannot be used, with a warning, instead of refusing them."""
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -123,6 +125,8 @@ def _read_list(path: Path, exposure: str, columns: ListColumns) -> Rows:
         table, [wanted[ours] for ours in ("x", "y", "sigma", "sigma_x", "sigma_y") if ours in wanted]
     )
     rows = Rows(path, np.arange(1, n_row + 1), stars, np.full(n_row, exposure), numbers, unit)
+    if columns.leave_out:
+        rows = usable_rows(rows)
     check_rows(rows)
     return rows
 

@@ -52,6 +52,7 @@ def read(files: Sequence[Path], settings: JointPlates) -> Plates:
         A file, a row or an option at fault; lists that cannot be matched.
     """
     form = _form(files, settings)
+    leave_out = settings.unusable_rows == "leave_out"
     if form == "challenge":
         if len(files) != 2:
             raise SchemaError(f"{files[0]}: the challenge has two files, found {len(files)}")
@@ -60,10 +61,11 @@ def read(files: Sequence[Path], settings: JointPlates) -> Plates:
     if form == "lists":
         if settings.columns and settings.columns.get("exposure"):
             raise ConfigError("columns: a star list is one exposure, named by its file; leave out exposure")
-        columns = ListColumns(settings.columns or {}, settings.sigma, _epochs(files, settings))
+        epochs = _epochs(files, settings)
+        columns = ListColumns(settings.columns or {}, settings.sigma, epochs, leave_out)
         return _matched(read_star_lists(files, columns), settings, has_identities=False)
     mapped = {ours: name for ours, name in (settings.columns or TABLE_COLUMNS).items() if name is not None}
-    plates = read_tables(files, mapped, settings.sigma, settings.table_format)
+    plates = read_tables(files, mapped, settings.sigma, settings.table_format, leave_out)
     plates = _check_spread(_with_epochs(plates, settings))
     if len(plates.exposure_names) < 2 or settings.matching.common_only:
         return plates
