@@ -137,6 +137,11 @@ def own_product(folder: Path) -> None:
     check_output(write(folder / "table.csv"), [], Kind(), overwrite=True)
 
 
+def solver_is_a_word(folder: Path) -> None:
+    given = ["e.h5", "--catalogue", "c.h5", "--output", folder / "out/a.h5"]
+    galcen("solve-iterative", *given, "--options", '{"solver": "fast"}')
+
+
 def options(command: str, text: str):
     """A command with its smallest number of arguments and these options; @ stands for a folder of files."""
 
@@ -267,6 +272,13 @@ CASES = [
     Case(OPTIONS, "a word", options("exposure-plan", "fast"), ("--options", "no JSON")),
     Case(OPTIONS, "nothing", options("ingest", ""), ("--options", "no JSON")),
     Case(OPTIONS, "a number that is none", options("posterior", '{"seed": NaN}'), ("--options: NaN",)),
+    Case(OPTIONS, "half a character", options("truth", r'{"seed": "\ud800"}'), ("--options", "UTF-8")),
+    Case(
+        OPTIONS,
+        "a section that is a word",
+        solver_is_a_word,
+        ("solve-iterative", "solver", "fast"),
+    ),
     Case(OPTIONS, "a key twice", options("joint-plates", '{"order": 2, "order": 3}'), ("repeated",)),
     Case(
         OPTIONS,

@@ -89,7 +89,9 @@ def solve_iterative(
         from galcen.stages import solve_iterative as stage  # deferred: keeps --help fast
 
         refuse_unknown(options)
-        solver = {**options.get("solver", {}), **chosen}
+        solver = options.get("solver", {})
+        if isinstance(solver, dict):  # anything else is the stage's to refuse
+            solver = {**solver, **chosen}
         stage.run(exposures, catalogue, output, {**options, "solver": solver}, ranks)
     else:
         raise ConfigError(

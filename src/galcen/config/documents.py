@@ -76,7 +76,8 @@ def parse_json(text: str, origin: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The text is no JSON, or none of an object; a key is repeated; a number is NaN or infinite.
+        The text is no JSON, or none of an object; a key is repeated; a number is NaN or infinite; a text
+        is no UTF-8.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -105,7 +106,19 @@ def parse_json(text: str, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin}: no JSON: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f'{origin}: expected a JSON object such as {{"seed": 1}}, found {_kind(values)}')
+    _refuse_half_characters(values, origin)
     return values
+
+
+def _refuse_half_characters(values: dict[str, Any], origin: str) -> None:
+    """Refuse text that no file and no name of a file can hold, which escapes of JSON can write."""
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ConfigError(
+            f"{origin}: holds {half!r}, which is half a character or no UTF-8; expected text in UTF-8"
+        ) from None
 
 
 def _refuse_deep(text: str, origin: str) -> None:
