@@ -122,6 +122,18 @@ def edited(stage: str, name: str, **attributes: str) -> Callable[[Path], None]:
     return run
 
 
+def silent(stage: str, name: str) -> Callable[[Path], None]:
+    """A stage is given a file that does not name the stage that made it."""
+
+    def run(folder: Path) -> None:
+        copy_run(folder)
+        with h5py.File(folder / name, "r+") as file:
+            del file.attrs["stage"]
+        asked(stage, folder)
+
+    return run
+
+
 def made_again(stage: str, name: str, maker: str, product: str, inputs: list[str], **attributes: str):
     """A stage is given a file that was made again, by other code, after those that were made from it."""
 
@@ -351,6 +363,24 @@ CASES = [
         edited("truth", MOCK, configuration="{seed: 1"),
         (MOCK, "configuration", "JSON"),
     ),
+    Case(
+        CHANGED,
+        "a tile among others does not say how it was made",
+        silent("truth", MOCK),
+        (MOCK, "does not say how it was made", "galcen draw"),
+    ),
+    Case(
+        CHANGED,
+        "the inputs of a plate are a list",
+        edited("plate_motion", PLATE, inputs='["o00000-00001.h5"]'),
+        (PLATE, "inputs", "object in JSON"),
+    ),
+    Case(
+        CHANGED,
+        "the inputs of a posterior are no hashes",
+        edited("draw", POSTERIOR, inputs='{"model.h5": ["1"]}'),
+        (POSTERIOR, "inputs lacks what galcen writes"),
+    ),
     Case(CHANGED, "the lineage of a tile is empty", edited("truth", MOCK, lineage="{}"), (MOCK, "lineage")),
     Case(
         CHANGED,
@@ -463,6 +493,15 @@ def test_what_a_stage_does_not_use_binds_nobody_after_it():
     changes = {"survey_sources": {"faint": 13.5}, "solver": {"max_outer": 3}, "run": "second"}
     read_inputs("survey_sources", options_of("survey_sources", changes), [kept_run() / "truth.h5"])
     read_inputs("report_page", options_of("report_page", changes), [kept_run() / "truth.h5"])
+
+
+def test_a_product_that_does_not_say_how_it_was_made_is_warned_of(tmp_path, caplog):
+    """Nothing can be compared; a table of one's own in the form of a product may be wanted."""
+    copy_run(tmp_path)
+    with h5py.File(tmp_path / KNOWN, "r+") as file:
+        del file.attrs["stage"]
+    read_inputs("plate", options_of("plate"), [tmp_path / EXPOSURES, tmp_path / KNOWN])
+    assert f"{KNOWN}: does not say how it was made" in caplog.text
 
 
 def test_other_sources_of_galcen_are_taken_with_a_warning(tmp_path, caplog):

@@ -52,6 +52,7 @@ class Origin(NamedTuple):
     """One input and what it says of itself."""
 
     path: Path
+    product: str
     kind: str
     """Its stage or, if that makes several products, its product; empty for a file that says nothing."""
     stage: str
@@ -90,14 +91,15 @@ def read_origin(path: Path, sha256: str) -> Origin:
     names = ("stage", "stage_version", "product", "galcen_version", "source", "seed")
     names = (*names, "configuration", "lineage", "inputs")
     stated = {name: str(value) for name, value in read_attributes(path, names).items()}
-    stage = stated.get("stage", "")
+    stage, product = stated.get("stage", ""), stated.get("product", "")
     if not stage:
-        return Origin(path, stated.get("product", ""), "", sha256, "", "", NOTHING, "{}")
+        return Origin(path, product, "", "", sha256, "", "", NOTHING, "{}")
     try:
         record = _record(
             stage, *(stated.get(name, "") for name in ("stage_version", "configuration", "lineage", "seed"))
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _refuse_no_texts(stated["inputs"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         fault = error if isinstance(error, _ContradictionError) else _unreadable(stated)
         raise SchemaError(
             f"{path}: {fault}; the file is damaged or was changed after it was made: delete it and make it "
@@ -105,13 +107,14 @@ def read_origin(path: Path, sha256: str) -> Origin:
         ) from None
     return Origin(
         path,
-        stated.get("product", "") if stage in SEVERAL_PRODUCTS else stage,
+        product,
+        product if stage in SEVERAL_PRODUCTS else stage,
         stage,
         sha256,
         stated.get("galcen_version", ""),
         stated.get("source", ""),
         record,
-        stated.get("inputs", "{}"),
+        stated["inputs"],
     )
 
 
@@ -126,11 +129,18 @@ def _unreadable(stated: Mapping[str, str]) -> str:
     for name in ("configuration", "lineage", "inputs"):
         try:
             is_good = isinstance(json.loads(stated[name]), dict)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, RecursionError):
             is_good = False
         if not is_good:
             return f"attribute {name} is {stated.get(name, 'missing')[:40]!r}, expected an object in JSON"
-    return "attribute lineage lacks what galcen writes there"
+    return "attribute lineage or inputs lacks what galcen writes there"
+
+
+@functools.lru_cache(maxsize=256)
+def _refuse_no_texts(inputs: str) -> None:
+    """Refuse inputs that are not given by name and sha256."""
+    if not all(isinstance(sha256, str) for sha256 in json.loads(inputs).values()):
+        raise ValueError(inputs)
 
 
 @functools.lru_cache(maxsize=256)

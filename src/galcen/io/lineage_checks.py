@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from galcen.errors import SchemaError
-from galcen.io.lineage import IN_PIECES, OF_TILES, SEVERAL_PRODUCTS, Configuration, Origin
+from galcen.io.lineage import IN_PARTS, IN_PIECES, OF_TILES, SEVERAL_PRODUCTS, Configuration, Origin
 
 SHOWN = 12
 """Characters of a sha256 that a message shows."""
@@ -65,6 +65,7 @@ def check_origins(
         Names the file, what it says, what was expected, and what to do.
     """
     groups = _groups(origins)
+    _refuse_silent(origins)
     for group in groups:
         _check_versions(group, versions)
         for found in differences(group.first.record.configuration, asked, _free(group)):
@@ -117,6 +118,18 @@ def _groups(origins: Sequence[Origin]) -> list[Group]:
             # Records of equal text are one object.
             found[origin.kind, origin.release, id(origin.record)].append(origin)
     return sorted(map(Group, found.values()), key=lambda group: -len(group.origins))
+
+
+def _refuse_silent(origins: Sequence[Origin]) -> None:
+    """Refuse a file that says nothing of its making among tiles, or blocks, that do."""
+    speaking = {origin.product: origin for origin in origins if origin.stage in IN_PARTS}
+    for origin in origins:
+        if not origin.stage and origin.product in speaking:
+            other = speaking[origin.product]
+            raise SchemaError(
+                f"{origin.path}: does not say how it was made, as {other.path} does; delete it and make it "
+                f"again with galcen {_named(other.stage)}"
+            )
 
 
 def _free(group: Group) -> frozenset[str]:

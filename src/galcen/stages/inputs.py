@@ -90,6 +90,13 @@ def read_inputs(
     asked = normalised(options, stage)
     _check_tiles(stage, asked, origins)
     check_origins(stage, asked, origins, VERSIONS)
+    silent = [origin for origin in origins if not origin.stage]
+    if silent:
+        log.warning(
+            "%s: does not say how it was made (%d of %d inputs of %s do not), so that nobody can see whether "
+            "it belongs to the others",
+            *(silent[0].path, len(silent), len(origins), stage),
+        )
     others = sum(bool(origin.stage) and origin.source != source_digest() for origin in origins)
     if others:
         log.warning(
