@@ -259,6 +259,16 @@ def coosys(system: str, equinox: str | None = None, epoch: str | None = None, na
     return CooSys(ID=name, system=system, equinox=equinox, epoch=epoch)
 
 
+NAMED = {name: name for name in VALUES}
+
+
+def named(frame: str, ra: str, dec: str) -> Callable[[Path], Path]:
+    """Text whose coordinates have these names."""
+    content = table() if frame == "ICRS" else in_frame(frame)
+    content.rename_columns(["ra", "dec"], [ra, dec])
+    return file(content, "t.csv")
+
+
 ICRS_2016 = coosys("ICRS", epoch="J2016.0")
 DECLARED = [
     *(
@@ -308,6 +318,33 @@ DECLARED = [
             ("FK5 J1975", {"RADESYS": "FK5", "EQUINOX": 1975.0}),
             ("galactic", {"RADESYS": "GALACTIC"}),
         )
+    ),
+    *(
+        Case(
+            "frames in metadata",
+            f"names of columns: {names[0]}",
+            converted(
+                named(frame, *names), frame, columns=NAMED | dict(zip(("ra", "dec"), names, strict=True))
+            ),
+            (),
+            "taken",
+        )
+        for frame, names in (
+            ("FK4 B1950", ("RAB1950", "DEB1950")),
+            ("FK4 B1950", ("ra_1950", "dec_1950")),
+            ("FK4 B1900", ("_RAB1900", "_DEB1900")),
+            ("ICRS", ("RAJ2000", "DEJ2000")),
+        )
+    ),
+    Case(
+        "frames that contradict",
+        "RAB1950 and the configuration",
+        given(
+            named("FK4 B1950", "RAB1950", "DEB1950"),
+            columns=NAMED | {"ra": "RAB1950", "dec": "DEB1950"},
+            frame="icrs",
+        ),
+        ("FK4 B1950", "frame ICRS"),
     ),
     Case(
         "frames in metadata",

@@ -88,6 +88,11 @@ def votable_with_null(datatype: str, values: np.ndarray, null: str, tabledata: s
     return write
 
 
+def in_words(word: str) -> Callable[[Path], Path]:
+    """Text with a word where there is no proper motion."""
+    return file(table(pmra=np.where(NULL, word, VALUES["pmra"].astype(str))), "t.csv")
+
+
 def masked_pair(is_serialized: bool) -> Callable[[Path], object]:
     """A logical column `mj.mask` beside `mj` in Parquet: astropy's mask, or a column of the user's own."""
 
@@ -206,6 +211,16 @@ NULLS = [
             ("t.parquet", {}),
             ("t.fits.gz", {}),
         )
+    ),
+    *(
+        Case("declared nulls", f"{word} in text", taken(in_words(word), {"pmra": NULL}), (), "taken")
+        for word in ("NA", "<NA>", "\\N", "n/a", "--")
+    ),
+    Case(
+        "declared nulls",
+        "another word in text",
+        given(in_words("undef")),
+        ("row 1, column pmra: 'undef'", "leave the cell empty or write nan"),
     ),
     Case("declared nulls", "Parquet: astropy's mask", masked_pair(True), (), "taken"),
     Case(

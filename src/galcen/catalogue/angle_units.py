@@ -44,7 +44,11 @@ def other_reading(
             galactic(dec, turned),
             "ra and dec look exchanged: see the column map",
         ),
-        (np.ones(len(ra), dtype=bool), (turned, dec), "the angles look Galactic: give those of the ICRS"),
+        (
+            np.ones(len(ra), dtype=bool),
+            (turned, dec),
+            "the angles look Galactic: set frame: galactic, or give those of the ICRS",
+        ),
     )
     for is_possible, place, advice in readings:
         if is_possible.all() and is_expected(*place).mean() > MOST:

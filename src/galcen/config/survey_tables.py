@@ -29,7 +29,7 @@ class SurveyTable(Section):
     """The table, relative to the working folder: text with commas, tabs, semicolons, bars or blanks between
     its columns, VizieR's with rows of units and dashes among them; IPAC, CDS and MRT tables; FITS, VOTable,
     Parquet or ECSV. Text may have comments (#) above the column names, and an empty cell, nan, null, none,
-    n/a or -- is a missing value, as is what a file declares as its null."""
+    n/a, NA or -- is a missing value, as is what a file declares as its null."""
     format: Format = "auto"
     """Format of the table; `auto` goes by the file's ending (.csv, .tsv, .tab, .cat, .txt, .dat, .asc,
     .tbl, .mrt: text, whose kind is seen in its first lines; .fits, .fit; .vot, .votable, .xml; .parquet,

@@ -198,3 +198,19 @@ def from_words(text: str, where: str) -> Declaration:
         frame_of(system, equinox, where),
         None if epoch is None else julian_epoch(epoch, where, system == "FK4"),
     )
+
+
+_NAME_WITH_EQUINOX = re.compile(
+    r"_?(?:ra|de|dec|ra_?deg|de_?deg|dec_?deg|alpha|delta)_?(?P<letter>b?)(?P<year>1855|1875|1900|1950)(?:\.0*)?",
+    re.IGNORECASE,
+)
+
+
+def from_name(name: str) -> Declaration:
+    """What the name of a column states, as in RAB1950: the equinoxes of old catalogues are those of FK4.
+
+    J2000 and years of observations in a name state no frame: they stand for ICRS as well as for FK5, or
+    for an epoch.
+    """
+    match = _NAME_WITH_EQUINOX.fullmatch(name)
+    return NOTHING if match is None else Declaration(Frame("fk4", float(match["year"])))

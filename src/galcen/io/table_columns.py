@@ -14,8 +14,8 @@ from astropy import units as u
 from galcen.errors import SchemaError
 from galcen.io.declared import NOTHING, Declaration
 
-EMPTY = ("", "nan", "null", "none", "n/a", "--")
-"""Cells of text that hold no value, in any case of letters."""
+EMPTY = ("", "nan", "null", "none", "n/a", "na", "<na>", "\\n", "--")
+"""Cells of text that hold no value, in any case of letters; R writes NA, pandas <NA>, databases \\N."""
 
 
 TRUE = ("true", "t", "yes", "y", "1", "1.0")
@@ -80,6 +80,10 @@ class WantedColumn(NamedTuple):
             )
         elif not self.whole and re.fullmatch(r"[+-]?\d+,\d+", str(cell).strip()):
             advice = "; write decimals with a point"
+        elif not self.whole and not re.search(r"\d", str(cell)):
+            advice = "; if it stands for a missing value, leave the cell empty or write nan"
+        elif self.kind in ("identifier", "link") and re.fullmatch(r"\D+\d{6,}", str(cell)):
+            advice = "; leave out the words before the number"
         return SchemaError(
             f"{self.path}: row {row}, column {self.name}: {cell!r} is not {self.expected}{advice}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from galcen.errors import SchemaError
+from galcen.io.declared import from_name
 from galcen.io.table_columns import Batch, Kind, Wanted, WantedColumn
 
 ENDINGS = {
@@ -91,7 +92,11 @@ def read_batches(
         )
     batches = _READERS[form](_Source(path, wanted, hdu))
     while (batch := _next(batches, path, form)) is not None:
-        yield batch
+        columns = {
+            key: column._replace(declared=column.declared.filled(from_name(key)))
+            for key, column in batch.columns.items()
+        }
+        yield batch._replace(columns=columns)
 
 
 class _Source(NamedTuple):

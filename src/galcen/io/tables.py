@@ -150,7 +150,8 @@ def _check_identifiers(survey: SurveyTable, columns: dict[str, np.ndarray]) -> N
         raise SchemaError(
             f"{survey.path}: row {columns['row'][first]}, column {survey.columns['source_id']}: {ids[first]} "
             f"is not a whole number from 0 to 2^53 - 1 ({np.count_nonzero(bad)} such rows so far); number "
-            "the stars anew, or leave source_id out of the column map to have the rows numbered"
+            "the stars anew, or leave source_id out of the column map to have the rows numbered; Gaia's "
+            "identifiers belong to gaia_source_id"
         )
 
 
