@@ -13,6 +13,7 @@ from problem_mock import N_EXPOSURE, N_SOURCE, write_problem
 
 AU_KM = 1.495978707e8
 C_KM_S = 299792.458
+MIRROR = np.array([1.0, 1.0, -1.0])
 OTHER_ORDER = np.array([3, 4, 5, 0, 1, 2])
 
 Read = Callable[[np.ndarray], np.ndarray]
@@ -42,7 +43,7 @@ def problem(*changes: tuple[str, Read | float | str]):
     return run
 
 
-def times(factor: float) -> Read:
+def times(factor: float | np.ndarray) -> Read:
     """Values in another unit."""
     return lambda values: values * factor
 
@@ -62,6 +63,11 @@ def ecliptic(vectors: np.ndarray) -> np.ndarray:
     sin, cos = np.sin(np.radians(23.4393)), np.cos(np.radians(23.4393))
     x, y, z = vectors.T
     return np.stack([x, cos * y + sin * z, cos * z - sin * y], axis=1)
+
+
+def exchanged(vectors: np.ndarray) -> np.ndarray:
+    """Vectors whose y and z are exchanged."""
+    return vectors[:, [0, 2, 1]]
 
 
 def first_is_nan(values: np.ndarray) -> np.ndarray:
@@ -116,6 +122,15 @@ KINDS = {
         ("b_au in another order", [(B, reordered)], "apart, expected 0.02"),
         ("beta in km/s", [(BETA, times(C_KM_S))], "in km/s"),
         ("beta in au/day", [(BETA, times(173.14))], "au/day?"),
+        (
+            "all along the ecliptic",
+            [(B, ecliptic), (SUN, ecliptic), (BETA, ecliptic)],
+            "plane of the Earth's orbit",
+        ),
+        ("axes exchanged", [(B, exchanged), (SUN, exchanged)], "axes exchanged"),
+        ("z of the other sign", [(B, times(MIRROR)), (SUN, times(MIRROR))], "one sign reversed"),
+        ("beta along the ecliptic", [(BETA, ecliptic)], "is beta in ecliptic coordinates?"),
+        ("beta of twice the Earth's velocity", [(BETA, times(2.0))], "times that of the Earth"),
         ("beta reversed", [(BETA, times(-1.0))], "sign reversed"),
     ],
     "problem files: directions": [

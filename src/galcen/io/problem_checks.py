@@ -18,6 +18,12 @@ from galcen.io.row_checks import stand_ins
 BARYCENTRE_AU = 0.02
 """Largest distance of the Sun from the barycentre, with a margin."""
 
+OFF_PLANE_AU = 0.05
+"""Farthest from the plane of the Earth's orbit at its distance from the Sun; Spitzer was within 0.02."""
+
+EARTH_BETA = 0.99365e-4
+"""Mean velocity of the Earth [c], 29.79 km/s."""
+
 OBLIQUITY = np.radians(23.4392911)
 """Of the ecliptic, J2000 [rad]."""
 
@@ -49,8 +55,9 @@ def check_observer(path: Path, exposures: Columns) -> None:
     Raises
     ------
     SchemaError
-        Place and direction from the Sun differ by more than the Sun's motion about the barycentre; near the
-        Earth's orbit, the velocity is not along it, or the time does not go with it.
+        Place and direction from the Sun differ by more than the Sun's motion about the barycentre; at the
+        Earth's distance from the Sun, the place is not in the plane of its orbit, the velocity is not that of
+        the orbit, or the time does not go with it.
     """
     place, sun = exposures["b_au"], exposures["sun_dist_au"][:, None] * exposures["sun_to_observer"]
     apart = np.linalg.norm(place - sun, axis=1)
@@ -64,6 +71,7 @@ def check_observer(path: Path, exposures: Columns) -> None:
         )
     distance = np.linalg.norm(place, axis=1)
     if len(place) and (abs(distance - 1.0) < 0.1).all():
+        _check_plane(path, exposures)
         _check_motion(path, exposures)
         _check_time(path, exposures)
 
@@ -100,10 +108,24 @@ def _from_ecliptic(vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"
     return np.stack([x, cos * y - sin * z, sin * y + cos * z], axis=1)
 
 
+def _check_plane(path: Path, exposures: Columns) -> None:
+    """The place is near the plane of the Earth's orbit; at L2 it is within 0.01 au of it."""
+    off = abs(_to_ecliptic(exposures["b_au"])[2])
+    bad = off > OFF_PLANE_AU
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise SchemaError(
+            f"{path}: exposures/b_au, row {row}: lies {off[row]:.2f} au off the plane of the Earth's orbit "
+            f"({np.count_nonzero(bad)} such), expected {OFF_PLANE_AU} at most; are b_au and "
+            "sun_to_observer in ecliptic or Galactic coordinates, or are axes exchanged or one sign "
+            "reversed? Both are along the axes of the ICRS"
+        )
+
+
 def _check_motion(path: Path, exposures: Columns) -> None:
-    """The velocity goes along the Earth's orbit; that of a satellite adds a quarter at most."""
+    """The velocity is that of the Earth; that of a satellite adds a quarter at most."""
     x, y, _ = _to_ecliptic(exposures["b_au"])
-    u, v, _ = _to_ecliptic(exposures["beta"])
+    u, v, w = _to_ecliptic(exposures["beta"])
     speed = np.linalg.norm(exposures["beta"], axis=1)
     if not (speed > 0).any():
         return
@@ -113,6 +135,19 @@ def _check_motion(path: Path, exposures: Columns) -> None:
             f"{path}: exposures/beta: its component along the Earth's motion at b_au is "
             f"{along.min():.2f} of it in one exposure, expected about 1; is a sign reversed (of beta, or of "
             "b_au with sun_to_observer), is it in ecliptic coordinates, or are its rows in another order?"
+        )
+    ratio = np.median(speed[speed > 0]) / EARTH_BETA
+    if not 0.7 < ratio < 1.4:
+        raise SchemaError(
+            f"{path}: exposures/beta: the median velocity is {ratio:.3g} times that of the Earth, where b_au "
+            "is at its distance from the Sun; expected about 1: is it in units of c?"
+        )
+    tilt = abs(w).max() / EARTH_BETA
+    if tilt > 0.3:
+        raise SchemaError(
+            f"{path}: exposures/beta: {tilt:.2f} of the Earth's velocity is across the plane of its orbit in "
+            "one exposure, expected 0.3 at most; is beta in ecliptic coordinates? It is along the "
+            "axes of the ICRS"
         )
 
 
