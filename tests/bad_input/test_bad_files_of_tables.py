@@ -161,8 +161,21 @@ VIZIER = (
     "#\n#RESOURCE=yCat_2246\n#Coosys\tJ2000:\tICRS\n#Table\tII_246_out:\n"
     "#Column\tra\t(F10.6)\tRight ascension\n"
 )
+STAR = "269.54123,-28.01234,9.5"
 READ = [
     Case("downloads of every day", "Parquet of the IVOA", of_the_ivoa_is_read, (), "taken"),
+    Case(
+        "downloads that are not read",
+        "two files of text put together",
+        given(text(2 * f"ra,dec,mks\n{STAR}\n", "t.csv"), columns=POSITIONS),
+        ("row 2, column ra", "the line of column names is repeated"),
+    ),
+    Case(
+        "downloads that are not read",
+        "exponents of Fortran",
+        given(text("ra,dec,mks\n2.6954D+02,-28.0,9\n", "t.csv"), columns=POSITIONS),
+        ("row 1, column ra", "write exponents with E"),
+    ),
     Case(
         "downloads that are not read",
         "text without names",

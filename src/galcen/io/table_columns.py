@@ -80,6 +80,10 @@ class WantedColumn(NamedTuple):
             )
         elif not self.whole and re.fullmatch(r"[+-]?\d+,\d+", str(cell).strip()):
             advice = "; write decimals with a point"
+        elif str(cell).strip() == self.name:
+            advice = "; the line of column names is repeated: leave it out"
+        elif not self.whole and re.fullmatch(r"[+-]?[\d.]+[dD][+-]?\d+", str(cell).strip()):
+            advice = "; write exponents with E"
         elif not self.whole and not re.search(r"\d", str(cell)):
             advice = "; if it stands for a missing value, leave the cell empty or write nan"
         elif self.kind in ("identifier", "link") and re.fullmatch(r"\D+\d{6,}", str(cell)):
