@@ -166,7 +166,37 @@ SUN = {"galaxy": {"sun_distance": 8250.0}}
 SEED = ("seed = 7", "1")
 AGAIN = "make it again with galcen"
 
+
+def exchanged(stage: str, kind: str) -> Callable[[Path], None]:
+    """A stage is given two tiles, each under the name of the other."""
+
+    def run(folder: Path) -> None:
+        copy_run(folder)
+        one, other = (folder / kind / f"{name}.h5" for name in tiles()[:2])
+        with h5py.File(one, "r+") as file:
+            file.attrs["tile"] = one.stem
+        one.rename(folder / "kept")
+        other.rename(one)
+        (folder / "kept").rename(other)
+        asked(stage, folder)
+
+    return run
+
+
 CASES = [
+    *(
+        Case(
+            MIXED,
+            f"{stage}: two tiles, each under the name of the other",
+            exchanged(stage, kind),
+            (tiles()[0], "under the name of another", f"{tiles()[1]}.h5"),
+        )
+        for stage, kind in (
+            ("truth", "catalogue/mock"),
+            ("complete", "catalogue/survey/mine"),
+            ("judge_merge", "simulated/sky"),
+        )
+    ),
     Case(MIXED, "truth: a tile of another seed", other_run("truth", MOCK, seed=7), (MOCK, *SEED, AGAIN)),
     Case(
         MIXED,
@@ -502,6 +532,19 @@ def test_a_product_that_does_not_say_how_it_was_made_is_warned_of(tmp_path, capl
         del file.attrs["stage"]
     read_inputs("plate", options_of("plate"), [tmp_path / EXPOSURES, tmp_path / KNOWN])
     assert f"{KNOWN}: does not say how it was made" in caplog.text
+
+
+def test_a_product_of_a_tile_says_of_which(tmp_path):
+    """A stage that has one tile as its input hands the name on."""
+    copy_run(tmp_path)
+    attributes = read_inputs("posterior", options_of("posterior"), [tmp_path / COMPLETE]).attributes
+    assert "tile" not in attributes()
+    with h5py.File(tmp_path / COMPLETE, "r+") as file:
+        file.attrs["tile"] = TILE
+    inputs = read_inputs("posterior", options_of("posterior"), [tmp_path / COMPLETE])
+    assert inputs.attributes()["tile"] == TILE
+    stars = read_inputs("survey_sources", options_of("survey_sources"), [tmp_path / "truth.h5"])
+    assert "tile" not in stars.attributes()
 
 
 def test_other_sources_of_galcen_are_taken_with_a_warning(tmp_path, caplog):

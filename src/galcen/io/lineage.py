@@ -64,6 +64,8 @@ class Origin(NamedTuple):
     record: Record
     inputs: str
     """sha256 of what it was made from, by path; JSON."""
+    tile: str = ""
+    """Name of the tile that it is of; empty where it says none."""
 
     @property
     def is_only_one(self) -> bool:
@@ -89,7 +91,7 @@ def read_origin(path: Path, sha256: str) -> Origin:
         The file contradicts itself.
     """
     names = ("stage", "stage_version", "product", "galcen_version", "source", "seed")
-    names = (*names, "configuration", "lineage", "inputs")
+    names = (*names, "configuration", "lineage", "inputs", "tile")
     stated = {name: str(value) for name, value in read_attributes(path, names).items()}
     stage, product = stated.get("stage", ""), stated.get("product", "")
     if not stage:
@@ -115,6 +117,7 @@ def read_origin(path: Path, sha256: str) -> Origin:
         stated.get("source", ""),
         record,
         stated["inputs"],
+        stated.get("tile", ""),
     )
 
 

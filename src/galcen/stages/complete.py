@@ -79,7 +79,7 @@ def run(tile_name: str, folder: Path, output: Path, options: dict[str, Any]) -> 
     counts = _counts(settings.catalogue, surveys, merged, mine, chosen, magnitude, tile)
     if len(tiles) == 1 and not counts["kept"]:
         raise SchemaError(f"{folder}: no star is left: {lost_stars(counts, selection)}")
-    attributes = inputs.attributes(counts=json.dumps(counts), surveys=json.dumps(names))
+    attributes = inputs.attributes(tile=tile_name, counts=json.dumps(counts), surveys=json.dumps(names))
     _write(output, merged, np.flatnonzero(chosen), attributes)
     log.info("%s: %s", output, json.dumps(counts))
     _warn_of_dark(output, merged, mine & ~chosen)

@@ -91,7 +91,7 @@ def run(survey_name: str, folder: Path, options: dict[str, Any]) -> None:
                 made / f"{tile.name}.h5",
                 OBSERVED,
                 _observed(survey, buckets.read("tile", number)),
-                attributes,
+                attributes | {"tile": tile.name},
             )
         folder.mkdir(exist_ok=True)
         for tile in tiles:

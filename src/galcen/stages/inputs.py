@@ -49,7 +49,9 @@ class Inputs(NamedTuple):
         """Attributes of a product, with `others` of its own."""
         lineage = lineage_text(self.products, {what: sha256 for what, _, sha256 in self.files})
         version = VERSIONS[self.stage]
-        return provenance(self.stage, version, self.options, self.digests(), lineage) | others
+        tiles = {origin.tile for origin in self.products if origin.tile}
+        of = {"tile": tiles.pop()} if self.stage in OF_TILES and len(tiles) == 1 else {}
+        return provenance(self.stage, version, self.options, self.digests(), lineage) | of | others
 
 
 def read_inputs(
@@ -108,7 +110,7 @@ def read_inputs(
 
 
 def _check_tiles(stage: str, asked: Configuration, origins: Sequence[Origin]) -> None:
-    """Refuse a tile that is another part of the sky than the tile of its name in the present footprint.
+    """Refuse a tile under the name of another one, or that was another part of the sky in its footprint.
 
     A footprint may grow, and tiles of the old one stay, as long as they are the same.
     """
@@ -121,6 +123,11 @@ def _check_tiles(stage: str, asked: Configuration, origins: Sequence[Origin]) ->
         name = origin.path.stem
         if origin.stage not in OF_TILES or name not in present:
             continue
+        if origin.tile not in ("", name):
+            raise SchemaError(
+                f"{origin.path}: is the tile {origin.tile} under the name of another; give it its own name, "
+                f"or delete it and make it again with galcen {origin.stage.replace('_', '-')}"
+            )
         if "footprint" not in section or "tiling" not in section:
             continue
         if id(origin.record) not in areas:

@@ -111,7 +111,7 @@ def run(tile_name: str, model: Path, folder: Path, options: dict[str, Any]) -> N
     cell = stars.source_id >> NUMBER_BITS
     moving = (ra % 360.0, dec, motion.pmra, motion.pmdec)
     sky = Sky(stars.source_id, cell, *moving, 1000.0 / stars.dist, stars.mag)
-    attributes = inputs.attributes()
+    attributes = inputs.attributes(tile=tile_name)
     for place, survey in enumerate(catalogue.model.surveys):
         kernel = survey_of(survey)
         covered = np.flatnonzero(_covers(survey, stars))
