@@ -14,8 +14,8 @@ class Centroid(Section):
     model: Literal["constant", "etc"] = "constant"
     """`constant`: the same for every star. `etc`: by magnitude, as the mission's exposure time calculator has
     it."""
-    constant_pixel: Annotated[float, Within(1e-6, 10, "pixels are expected: is it in mas?")] = 0.01
-    """Error of `constant` [pixel]; 0.01 pixel are 4.7 mas at the nominal focal length."""
+    constant_pixel: Annotated[float, Within(1e-15, 10, "pixels are expected: is it in mas?")] = 0.01
+    """Error of `constant` [pixel]; 0.01 pixel are 4.7 mas at the nominal focal length, 1e-13 is no noise."""
     flat_percent: float = Field(1.0, ge=0, le=100)
     """Error of the flat field, `etc` [per cent]."""
     flat_per: Literal["exposure", "pixel"] = "exposure"
