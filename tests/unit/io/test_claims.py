@@ -102,7 +102,10 @@ def test_what_a_living_run_writes_is_left_alone(tmp_path):
 @pytest.mark.parametrize("kind", ["atomic", "scratch_folder"])
 def test_a_run_that_is_told_to_stop_cleans_up(tmp_path, kind, number, code):
     """One line, the code that shells have for it, and nothing left."""
-    with writer(tmp_path / "one.h5", kind) as process:
+    # Tests that run under nohup ignore SIGHUP, and their children would, too.
+    with writer(
+        tmp_path / "one.h5", kind, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+    ) as process:
         process.send_signal(number)
         errors = process.stderr.read()
     assert process.returncode == code
