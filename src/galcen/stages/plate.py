@@ -41,7 +41,7 @@ from galcen.io.exposures import (
     orbits_of,
     read_orbit,
 )
-from galcen.io.hdf5 import create, open_product, read_table, write_columns
+from galcen.io.hdf5 import create, open_product, read_attributes, read_table, write_columns
 from galcen.io.plate_schema import PLATE, PLATE_CALIBRATION, PLATE_EXPOSURES, PLATE_MAP, PLATE_SOURCES
 from galcen.io.stars_schema import INPUT_CATALOGUE
 from galcen.mapping.camera import Camera
@@ -78,7 +78,7 @@ def run(
     options
         Sections `seed` and `plate` of the configuration.
     only
-        Solve this orbit alone; the others are taken from `output` as it is.
+        Solve this orbit alone; the others are taken from `output` as it is, and without `options` these, too.
 
     Raises
     ------
@@ -88,6 +88,9 @@ def run(
         A solution does not settle; names the orbit.
     """
     jax.config.update("jax_enable_x64", True)
+    if only is not None and not options:
+        # One orbit of a file is solved again as the others were, without naming the options once more.
+        options = json.loads(str(read_attributes(output, ["configuration"]).get("configuration", "{}")))
     settings = config.parse({n: options[n] for n in ("seed", "plate") if n in options}, "options of plate")
     inputs = read_inputs("plate", options, [exposures, catalogue])
     known = read_table(catalogue, INPUT_CATALOGUE)
