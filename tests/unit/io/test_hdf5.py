@@ -152,7 +152,8 @@ def test_a_truncated_file_is_refused(product, part):
     content = product.read_bytes()
     product.write_bytes(content[: int(part * len(content))])
     with pytest.raises(
-        SchemaError, match=r"numbers\.h5: (no HDF5 file, or a truncated one|has no checksums)"
+        SchemaError,
+        match=r"numbers\.h5: (no HDF5 file, or a truncated one|has no checksums: it is truncated)",
     ) as caught:
         read_table(product, TABLE)
     assert "\n" not in str(caught.value)
@@ -165,7 +166,7 @@ def test_a_truncated_file_without_rows_is_refused(tmp_path):
     content = path.read_bytes()
     for lost in range(1, len(content), 97):
         path.write_bytes(content[:-lost])
-        with pytest.raises(SchemaError, match=r"truncated|has no checksums"):
+        with pytest.raises(SchemaError, match="truncated"):
             read_table(path, TABLE)
 
 
