@@ -43,10 +43,10 @@ with kind(path) as temporary:
 """
 
 
-def writer(path: Path, kind: str = "atomic", **settings) -> subprocess.Popen:
-    """Another process in the middle of its writing."""
-    command = [sys.executable, "-c", WRITER, kind, str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+def writer(path: Path, kind: str = "atomic", before: str = "") -> subprocess.Popen:
+    """Another process in the middle of its writing; `before` is Python code that it runs first."""
+    command = [sys.executable, "-c", before + WRITER, kind, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "writing\n"
     return process
 
@@ -103,9 +103,8 @@ def test_what_a_living_run_writes_is_left_alone(tmp_path):
 def test_a_run_that_is_told_to_stop_cleans_up(tmp_path, kind, number, code):
     """One line, the code that shells have for it, and nothing left."""
     # Tests that run under nohup ignore SIGHUP, and their children would, too.
-    with writer(
-        tmp_path / "one.h5", kind, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
-    ) as process:
+    default = f"import signal; signal.signal({int(number)}, signal.SIG_DFL)"
+    with writer(tmp_path / "one.h5", kind, before=default) as process:
         process.send_signal(number)
         errors = process.stderr.read()
     assert process.returncode == code
@@ -115,7 +114,8 @@ def test_a_run_that_is_told_to_stop_cleans_up(tmp_path, kind, number, code):
 
 def test_a_hangup_that_is_ignored_stays_so(tmp_path):
     """As under nohup."""
-    with writer(tmp_path / "one.h5", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as run:
+    ignored = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    with writer(tmp_path / "one.h5", before=ignored) as run:
         run.send_signal(signal.SIGHUP)
         time.sleep(0.3)
         assert run.poll() is None
