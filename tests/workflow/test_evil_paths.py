@@ -8,8 +8,8 @@ from astropy.coordinates import SkyCoord
 
 from project import make_project, snakemake
 
-NAME = '-n $(touch shell) `touch ticks` it\'s {a brace} <A> "q"; touch semi & touch amp | * ? é ~ %s\n.csv'
-"""One name with all of it: a leading dash, blanks, commands, quotes, fields, patterns, a line break."""
+NAME = '-n $(touch shell) `touch ticks` it\'s {a brace} <A> "q"; touch semi & touch amp | * ? é ~ %s.csv'
+"""One name with all of it: a leading dash, blanks, commands, quotes, fields, patterns."""
 
 N_STAR = 200
 
@@ -20,7 +20,7 @@ def write_table(path):
     lon, lat = rng.uniform(0.501, 0.524, N_STAR), rng.uniform(0.101, 0.124, N_STAR)
     places = SkyCoord(lon, lat, unit="deg", frame="galactic").icrs
     hw = rng.uniform(10.0, 14.0, N_STAR)
-    columns = {"ra": places.ra.deg, "dec": places.dec.deg, "hw": hw, "mj": hw + 3, "mh": hw, "mks": hw - 1}
+    columns = {"ra": places.ra.deg, "dec": places.dec.deg, "hw": hw, "mj": hw + 2, "mh": hw, "mks": hw - 1}
     np.savetxt(
         path, np.column_stack(list(columns.values())), delimiter=",", header=",".join(columns), comments=""
     )
@@ -60,6 +60,17 @@ def test_any_name_of_a_table_is_a_name(tmp_path):
         assert np.sum(stars["survey_stars/is_artificial"][...] == 0) == N_STAR
         assert len(tile["observed/ra"]) == N_STAR
     assert {path.name for path in folder.iterdir()} == {*before, "results", ".snakemake"}
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\x7f"])
+def test_names_with_control_characters_are_refused(tmp_path, character):
+    """No log and no shell passes them on; the message says so in words."""
+    folder = make_project(tmp_path / "project")
+    table = {"path": f"stars{character}.csv", "columns": identity("hw")}
+    values = {"run": "evil", "survey_sources": {"table": table}, "survey": {"enabled": True}}
+    (folder / "evil.yaml").write_text(yaml.safe_dump(values))
+    text = snakemake(folder, "-n", "--configfile", "evil.yaml", check=False)
+    assert "survey_sources.table.path: expected a path without line breaks" in text
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,11 @@ _EXPECTED = {
     "string_type": "expected text",
     "tuple_type": "expected a list, such as [1, 2]",
 }
+_PATTERNS = {
+    "^[A-Za-z0-9][A-Za-z0-9._-]*$": "expected a letter or digit, then letters, digits, '.', '_' and '-'",
+    "^[A-Za-z0-9][A-Za-z0-9_-]*$": "expected a letter or digit, then letters, digits, '_' and '-'",
+    r"^[^\x00-\x1f\x7f]+$": "expected a path without line breaks, tabs and other control characters",
+}
 _LONGEST = 60
 """Characters of a value that are repeated in a message."""
 
@@ -84,6 +89,8 @@ def _message(details: ErrorDetails, model: type[BaseModel], known: str) -> str:
         near = difflib.get_close_matches(word, sorted(set(_names(model))), n=1)
         return f"unknown key; {f'did you mean {near[0]}? ' if near else ''}{known}"
     message = _EXPECTED.get(kind, details["msg"].removeprefix("Value error, "))
+    if kind == "string_pattern_mismatch":
+        message = _PATTERNS.get(details["ctx"]["pattern"], message)
     return message + _hint(kind, value)
 
 

@@ -203,7 +203,8 @@ def _hdf5_file(stream: SealedFile) -> h5py.File:
             raise fault from None
         text = " ".join(str(error).split())
         raise SchemaError(
-            f"{stream.path}: no HDF5 file, or a truncated one ({text}); copy or make it again"
+            f"{stream.path}: no HDF5 file, or a truncated one ({text}); copy it again, or, where "
+            "galcen made it, delete it and make it again"
         ) from None
     finally:
         # The error keeps these variables, and HDF5 crashes where it frees the list after Python has ended.

@@ -76,10 +76,10 @@ def run(
         ("run", "seed", "footprint", "tiling", "catalogue", "posterior", "extinction", "survey_sources"),
         "options of report-page",
     )
-    others = (model, truth, merge, calibration, *(astrometry or ()))
-    read_inputs("report_page", options, [path for path in others if path is not None])
     if (model is None) != (truth is None):
         raise ConfigError("--model and --truth belong together; give both of them, or neither")
+    others = (model, truth, merge, calibration, *(astrometry or ()))
+    read_inputs("report_page", options, [path for path in others if path is not None])
     if model is None or truth is None:
         subject, sections = "survey", [_sources(options)]
     else:

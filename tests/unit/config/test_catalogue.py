@@ -56,7 +56,7 @@ def test_a_parallax_with_its_error_stands_for_a_magnitude():
         (files(table(units={"kmag": "mag"})), r"units\.kmag: no such column"),
         (files(table(missing_values=["x"])), "missing_values.*expected a number"),
         (files(table(format="xlsx")), r"format.*'csv'.*found 'xlsx'"),
-        (files(table(name="2 MASS")), "name.*pattern"),
+        (files(table(name="2 MASS")), "name: expected a letter or digit, then letters"),
         (files(table(), table()), "two surveys have the same name: S, S"),
         (files(), "needs at least one table"),
         ({"catalogue": {"files": [table()]}}, "`files` is given but source = model"),
