@@ -1,5 +1,6 @@
 """A working folder with the workflow in it, and Snakemake run there."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,13 @@ def make_project(folder):
         (folder / name).symlink_to(ROOT / name)
     (folder / "slurm").symlink_to(ROOT / "profiles/slurm")
     return folder
+
+
+def share_model(folder, run):
+    """Give a run of a folder the model and the likelihood of its tiny run, which do not depend on the sky."""
+    (folder / "results" / run).mkdir(parents=True)
+    for name in ("model.h5", "likelihood.h5"):
+        shutil.copy2(folder / "results/tiny" / name, folder / "results" / run / name)
 
 
 def snakemake(folder, *arguments, check=True):

@@ -1,5 +1,9 @@
 """A project to run the workflow in, the same after the tiny run, and one with a small survey."""
 
+import fcntl
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import yaml
@@ -31,9 +35,20 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(folder):
-    """The folder after the tiny run."""
-    snakemake(folder, "--configfile", TINY)
+def finished(folder, tmp_path_factory, worker_id):
+    """The folder after the tiny run, which the workers of a test session make once and copy."""
+    if worker_id == "master":
+        snakemake(folder, "--configfile", TINY)
+        return folder
+    shared = tmp_path_factory.getbasetemp().parent / "tiny"
+    with (shared.parent / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "finished").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            snakemake(make_project(shared), "--configfile", TINY)
+            (shared / "finished").touch()
+    for name in (".snakemake", "results"):
+        subprocess.run(["cp", "-a", shared / name, folder], check=True)
     return folder
 
 

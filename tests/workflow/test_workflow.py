@@ -11,7 +11,7 @@ import yaml
 from astropy.table import Table, vstack
 
 from galcen import config
-from project import BIN, ROOT, TINY, snakemake
+from project import BIN, ROOT, TINY, share_model, snakemake
 from reference import reference_file
 
 
@@ -93,6 +93,7 @@ def test_the_tiny_run_makes_catalogue_and_report(finished):
 def test_nothing_depends_on_the_tiling_or_the_cores(finished):
     """Tiles of one cell on one core: every column the same, to the last bit."""
     path = overlay(finished, "single", tiling={"cells_per_side": 1})
+    share_model(finished, "single")
     command = ["taskset", "-c", "0"] if shutil.which("taskset") else []
     subprocess.run(
         [*command, BIN / "snakemake", "--cores", "1", "results/single/truth.h5", "--configfile", path],
@@ -251,6 +252,7 @@ def test_nothing_depends_on_the_order_of_the_rows(finished):
         rows.write(finished / f"{name}.ecsv")
         survey = {"name": "ALL", "path": f"{name}.ecsv", "columns": {column: column for column in names}}
         path = overlay(finished, name, catalogue={"source": "files", "files": [survey], "selection": None})
+        share_model(finished, name)
         snakemake(finished, f"results/{name}/truth.h5", "--configfile", path)
         truths.append(truth_columns(finished / f"results/{name}/truth.h5"))
     assert len(truths[0]["source_id"]) == len(table)
@@ -259,24 +261,25 @@ def test_nothing_depends_on_the_order_of_the_rows(finished):
 
 
 @pytest.mark.slow
-def test_the_calibration_is_in_the_report(folder):
+def test_the_calibration_is_in_the_report(finished):
     """A few hundred stars of one cell: ranks in (0, 1), the tests as an attribute, three more figures."""
     path = overlay(
-        folder,
+        finished,
         "calibrated",
         footprint={"l_min": 0.5, "l_max": 0.525, "b_min": 0.1, "b_max": 0.125},
         calibration={"enabled": True, "n_star": 300, "faint": 12.5},
     )
-    assert _jobs(snakemake(folder, "-n", "--configfile", path))["calibrate"] == 1
-    snakemake(folder, "--configfile", path)
-    with h5py.File(folder / "results/calibrated/calibration.h5") as file:
+    assert _jobs(snakemake(finished, "-n", "--configfile", path))["calibrate"] == 1
+    share_model(finished, "calibrated")
+    snakemake(finished, "--configfile", path)
+    with h5py.File(finished / "results/calibrated/calibration.h5") as file:
         rank = file["calibration"]["rank"][...]
         summary = json.loads(file.attrs["summary"])
     assert len(rank) == 300
     assert ((rank > 0) & (rank < 1)).all()
     assert summary["ranks"]["all"]["n_star"] == 300
     assert summary["ranks"]["all"]["p_value"] > 1e-3
-    page = (folder / "results/calibrated/report.html").read_text()
+    page = (finished / "results/calibrated/report.html").read_text()
     assert page.count("data:image/png") == 9
     assert "Calibration: ranks of the true distances" in page
-    assert "ranks of the distances: p =" in (folder / "results/calibrated/logs/calibrate.log").read_text()
+    assert "ranks of the distances: p =" in (finished / "results/calibrated/logs/calibrate.log").read_text()
