@@ -9,7 +9,7 @@ jax.config.update("jax_enable_x64", True)
 settings.register_profile("galcen", deadline=None)
 settings.load_profile("galcen")
 
-# Workers compile the same kernels again and again; the cache's key holds all that an executable depends on.
+# Test files and workers compile the same kernels; the cache's key holds all that an executable depends on.
 _COMPILED = cache_folder("jax-tests")
 if _COMPILED is not None:
     jax.config.update("jax_compilation_cache_dir", str(_COMPILED))

@@ -270,7 +270,12 @@ CASES = [
     Case(
         "names that no file can have", "a run's", yaml_text(f"run: {'a' * 300}\n"), ("run", "100 characters")
     ),
-    Case("names that no file can have", "a path in it", yaml_text("run: ../other\n"), ("run", "pattern")),
+    Case(
+        "names that no file can have",
+        "a path in it",
+        yaml_text("run: ../other\n"),
+        ("run", "expected a letter or digit"),
+    ),
 ]
 
 test_configuration_file = table_test(CASES)

@@ -90,7 +90,7 @@ def _message(details: ErrorDetails, model: type[BaseModel], known: str) -> str:
         return f"unknown key; {f'did you mean {near[0]}? ' if near else ''}{known}"
     message = _EXPECTED.get(kind, details["msg"].removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
-        message = _PATTERNS.get(details["ctx"]["pattern"], message)
+        message = _PATTERNS.get(details.get("ctx", {}).get("pattern", ""), message)
     return message + _hint(kind, value)
 
 
