@@ -93,7 +93,6 @@ def test_the_tiny_run_makes_catalogue_and_report(finished):
 def test_nothing_depends_on_the_tiling_or_the_cores(finished):
     """Tiles of one cell on one core: every column the same, to the last bit."""
     path = overlay(finished, "single", tiling={"cells_per_side": 1})
-    share_model(finished, "single")
     command = ["taskset", "-c", "0"] if shutil.which("taskset") else []
     subprocess.run(
         [*command, BIN / "snakemake", "--cores", "1", "results/single/truth.h5", "--configfile", path],
